@@ -1,0 +1,67 @@
+//! A server with a little of everything: what the conformance suite and the benchmarks run against, and the
+//! shortest example of how a server is written. `Everything`, `echo` and `note` are all that a server needs.
+
+use std::process::ExitCode;
+
+use kit::{Json, Kit, Parameters, Result, Service};
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::{ServerHandler, tool, tool_router};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+fn main() -> ExitCode {
+    kit::run::<Everything>()
+}
+
+/// The state that tools share.
+struct Everything;
+
+#[derive(Debug, clap::Args)]
+struct Args {}
+
+impl Service for Everything {
+    const SLUG: &'static str = "everything";
+    const PORT: u16 = 8010;
+    const ABOUT: &'static str = "Example and measuring stick: tools, prompts and resources of every kind.";
+    const TAKES_UPSTREAM_TOKEN: bool = true;
+
+    type Args = Args;
+
+    async fn connect(_args: Args, _kit: Kit) -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    fn tools() -> ToolRouter<Self> {
+        Self::basics()
+    }
+}
+
+impl ServerHandler for Everything {}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct EchoInput {
+    /// What to say back.
+    text: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct EchoOutput {
+    /// What was said.
+    text: String,
+}
+
+#[tool_router(router = basics)]
+impl Everything {
+    /// Says back what it is told.
+    #[tool(title = "Echo", annotations(read_only_hint = true, idempotent_hint = true, open_world_hint = false))]
+    async fn echo(&self, Parameters(input): Parameters<EchoInput>) -> Result<Json<EchoOutput>> {
+        Ok(Json(EchoOutput { text: input.text }))
+    }
+
+    /// Says back what it is told, as a tool that writes: each call leaves a line in the audit.
+    #[tool(title = "Note", annotations(read_only_hint = false, destructive_hint = false, open_world_hint = false))]
+    async fn note(&self, Parameters(input): Parameters<EchoInput>) -> Result<Json<EchoOutput>> {
+        Ok(Json(EchoOutput { text: input.text }))
+    }
+}

@@ -1,0 +1,84 @@
+//! A running server as its doors see it, and the one check that every request passes.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, header};
+use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Auth, Principal};
+use crate::dispatch::Dispatch;
+use crate::doors::sessions::Sessions;
+use crate::doors::sse::SseSessions;
+use crate::guard::Guard;
+use crate::handler::Handler;
+use crate::health::{Finding, Health};
+use crate::metrics::Metrics;
+use crate::service::Service;
+use crate::{Code, ToolError};
+
+/// Everything the doors share.
+pub(crate) struct App<S: Service> {
+    pub(crate) dispatch: Arc<Dispatch<S>>,
+    pub(crate) handler: Handler<S>,
+    pub(crate) streamable: StreamableHttpService<Handler<S>, Sessions>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) sse: SseSessions,
+    pub(crate) auth: Auth,
+    pub(crate) guard: Guard,
+    pub(crate) health: Health,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) max_body_bytes: usize,
+    /// Ends streams that would otherwise stay open for ever.
+    pub(crate) streams: CancellationToken,
+}
+
+impl<S: Service> App<S> {
+    /// Lets a request in: its host and origin are allowed and its caller is known. The caller is left in the
+    /// request's extensions; the credential goes no further.
+    pub(crate) fn admit(&self, parts: &mut Parts) -> Result<Principal, Refusal> {
+        self.guard.check(&parts.uri, &parts.headers).map_err(Refusal)?;
+        let (principal, upstream_token) = self.auth.admit(&parts.headers).map_err(Refusal)?;
+        parts.headers.remove(header::AUTHORIZATION);
+        parts.headers.remove(HeaderName::from_static("x-api-key"));
+        if let Some(token) = upstream_token {
+            parts.extensions.insert(token);
+        }
+        parts.extensions.insert(principal.clone());
+        Ok(principal)
+    }
+
+    /// What the service's checks found, at most a second ago.
+    pub(crate) async fn findings(&self) -> Arc<Vec<Finding>> {
+        self.health.look(|| self.dispatch.service.checks()).await
+    }
+}
+
+/// A request that does not get in.
+pub(crate) struct Refusal(pub(crate) ToolError);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let code = self.0.code;
+        let mut response = self.0.into_response();
+        if code == Code::AuthenticationError {
+            let challenge = HeaderValue::from_static("Bearer realm=\"gantry\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// A request that was let in, as an extractor for the doors that need no more of it.
+pub(crate) struct Admitted(pub(crate) Principal);
+
+impl<S: Service> FromRequestParts<Arc<App<S>>> for Admitted {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App<S>>) -> Result<Self, Refusal> {
+        app.admit(parts).map(Self)
+    }
+}

@@ -1,0 +1,105 @@
+//! The tools of a server as they are listed and found: checked once at start, plain schemas, policy applied.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
+use rmcp::model::Tool;
+
+use crate::audit;
+use crate::auth::Role;
+use crate::metrics::{Metrics, ToolMetrics};
+use crate::policy::{Gate, Policy};
+use crate::schema;
+use crate::service::Service;
+
+/// One tool, with everything a call needs.
+pub(crate) struct Entry<S> {
+    pub(crate) route: ToolRoute<S>,
+    pub(crate) gate: Gate,
+    pub(crate) metrics: ToolMetrics,
+    pub(crate) secrets: Vec<String>,
+    /// Not an alias: listed over MCP.
+    pub(crate) listed: bool,
+}
+
+/// All tools by name.
+pub(crate) struct Catalog<S> {
+    entries: HashMap<String, Entry<S>>,
+    order: Vec<String>,
+}
+
+impl<S: Service> Catalog<S> {
+    /// Collects the tools and refuses what would mislead a client.
+    ///
+    /// # Errors
+    /// A tool without title, description, annotations or output schema, an alias of nothing, or a glob of the
+    /// policy that matches no tool: a typing error there would leave a tool open.
+    pub(crate) fn new(policy: &Policy, metrics: &Metrics) -> anyhow::Result<Self> {
+        let aliases = S::aliases();
+        let mut catalog = Self { entries: HashMap::new(), order: vec![] };
+        catalog.add(S::tools(), true, &[], policy, metrics)?;
+        catalog.add(aliases.router, false, aliases.of, policy, metrics)?;
+        catalog.order = catalog.entries.keys().cloned().collect();
+        catalog.order.sort_unstable();
+        for (alias, tool) in aliases.of {
+            anyhow::ensure!(catalog.entries.contains_key(*alias), "alias {alias} is not a tool");
+            anyhow::ensure!(catalog.entries.contains_key(*tool), "alias {alias} stands for no tool: {tool}");
+        }
+        Ok(catalog)
+    }
+
+    fn add(
+        &mut self,
+        router: ToolRouter<S>,
+        listed: bool,
+        of: &[(&str, &str)],
+        policy: &Policy,
+        metrics: &Metrics,
+    ) -> anyhow::Result<()> {
+        for mut route in router {
+            let name = route.attr.name.to_string();
+            let tool = &mut route.attr;
+            tool.input_schema = Arc::new(with_properties(schema::plain(&tool.input_schema)));
+            tool.output_schema = tool.output_schema.take().map(|it| Arc::new(schema::plain(&it)));
+            anyhow::ensure!(
+                tool.title.is_some() && tool.description.is_some() && tool.annotations.is_some(),
+                "tool {name} lacks title, description or annotations"
+            );
+            let mut names = vec![name.as_str()];
+            names.extend(of.iter().filter(|(alias, _)| *alias == name).map(|(_, tool)| *tool));
+            let entry = Entry {
+                gate: policy.gate(tool, &names),
+                metrics: metrics.tool(&name),
+                secrets: audit::secret_arguments(tool),
+                listed,
+                route,
+            };
+            anyhow::ensure!(self.entries.insert(name.clone(), entry).is_none(), "two tools named {name}");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Entry<S>> {
+        self.entries.get(name)
+    }
+
+    /// The tools this role may call, by name; aliases only when asked for.
+    pub(crate) fn list(&self, role: Role, aliases: bool) -> impl Iterator<Item = &Entry<S>> {
+        self.order
+            .iter()
+            .filter_map(|name| self.entries.get(name))
+            .filter(move |entry| (entry.listed || aliases) && entry.gate.shows(role))
+    }
+
+    /// The definitions MCP lists.
+    pub(crate) fn tools(&self, role: Role) -> Vec<Tool> {
+        self.list(role, false).map(|entry| entry.route.attr.clone()).collect()
+    }
+}
+
+/// Some clients refuse an object schema that does not name its properties, even when there are none.
+fn with_properties(mut schema: serde_json::Map<String, serde_json::Value>) -> serde_json::Map<String, serde_json::Value> {
+    schema.entry("properties").or_insert_with(|| serde_json::Map::new().into());
+    schema
+}

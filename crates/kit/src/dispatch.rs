@@ -1,0 +1,231 @@
+//! The one way a tool is called, whatever door the call came through.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use rmcp::handler::server::tool::ToolCallContext;
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Principal;
+use crate::call::{principal, trace_id};
+use crate::catalog::{Catalog, Entry};
+use crate::service::Service;
+use crate::text::clip;
+use crate::{Code, ToolError, audit, params};
+
+/// A server with its tools and the limits on calling them.
+pub(crate) struct Dispatch<S> {
+    pub(crate) service: S,
+    pub(crate) catalog: Catalog<S>,
+    pub(crate) deadline: Duration,
+    pub(crate) max_output_bytes: usize,
+    /// Calls in flight, so that a shutdown can wait for them.
+    pub(crate) calls: TaskTracker,
+}
+
+/// Why a call has no result.
+enum Failure {
+    /// The tool or the chassis says no: a result with `isError`.
+    Tool(ToolError),
+    /// The protocol says no.
+    Protocol(ErrorData),
+    /// Nobody waits for the result.
+    Cancelled,
+}
+
+impl<S: Service> Dispatch<S> {
+    /// Calls a tool.
+    ///
+    /// # Errors
+    /// Only of the protocol; a failed tool is a result that says so.
+    pub(crate) async fn call(
+        &self,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(entry) = self.catalog.get(&params.name) else { return Err(unknown(&params.name)) };
+        let _alive = self.calls.token();
+        let in_flight = entry.metrics.begin();
+        let started = Instant::now();
+        let caller = principal(&context).cloned().unwrap_or_else(Principal::local);
+        let trace = trace_id(&context).map(str::to_owned);
+        let audited = entry.gate.writes.then(|| {
+            let arguments = params.arguments.as_ref().map(|it| audit::mask(it, &entry.secrets));
+            serde_json::Value::from(arguments.unwrap_or_default()).to_string()
+        });
+
+        let result = self.run(entry, &caller, params, context).await;
+
+        let took = started.elapsed();
+        drop(in_flight);
+        let code = match &result {
+            Err(Failure::Tool(error)) => Some(error.code),
+            _ => None,
+        };
+        entry.metrics.end(took, code);
+        let record = Record { entry, caller: &caller, trace: trace.as_deref(), took };
+        record.failure(&result);
+        if let Some(arguments) = audited {
+            record.audit(&arguments, &result);
+        }
+        match result {
+            Ok(response) => Ok(response),
+            Err(Failure::Tool(error)) => Ok(failed(&error)),
+            Err(Failure::Protocol(error)) => Err(error),
+            Err(Failure::Cancelled) => Err(ErrorData::internal_error("the call was cancelled", None)),
+        }
+    }
+
+    async fn run(
+        &self,
+        entry: &Entry<S>,
+        caller: &Principal,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, Failure> {
+        let name = &entry.route.attr.name;
+        entry.gate.enter(name, caller).map_err(Failure::Tool)?;
+        if let Some(field) = params.arguments.as_ref().and_then(params::nul) {
+            let message = format!("{field} holds a NUL character");
+            return Err(Failure::Tool(ToolError::invalid(field, message)));
+        }
+        let cancelled = context.ct.clone();
+        let work = (entry.route.call)(ToolCallContext::new(&self.service, params, context));
+        let work = tokio::time::timeout(self.deadline, AssertUnwindSafe(work).catch_unwind());
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = cancelled.cancelled() => return Err(Failure::Cancelled),
+        };
+        match outcome {
+            Ok(Ok(Ok(response))) => self.fits(entry, response).map_err(Failure::Tool),
+            Ok(Ok(Err(error))) => Err(match ToolError::from_protocol(&error) {
+                Some(error) => Failure::Tool(error),
+                None => Failure::Protocol(error),
+            }),
+            Ok(Err(_panic)) => Err(Failure::Tool(ToolError::internal(format!("{name} panicked; this is a bug")))),
+            Err(_elapsed) => Err(Failure::Tool(self.too_slow(entry))),
+        }
+    }
+
+    fn too_slow(&self, entry: &Entry<S>) -> ToolError {
+        let rest = if entry.gate.writes { "; a change that had begun still runs to its end" } else { "" };
+        let deadline = humantime::format_duration(self.deadline);
+        ToolError::new(
+            Code::TimeoutError,
+            format!("{} gave no result within {deadline}{rest}", entry.route.attr.name),
+        )
+    }
+
+    /// Refuses a result that a model could not take in, and says which arguments narrow it.
+    fn fits(&self, entry: &Entry<S>, response: CallToolResponse) -> Result<CallToolResponse, ToolError> {
+        let CallToolResponse::Complete(result) = &response else { return Ok(response) };
+        let size: usize = result.content.iter().map(size).sum();
+        if size <= self.max_output_bytes {
+            return Ok(response);
+        }
+        let tool = &entry.route.attr;
+        let arguments: Vec<&str> = tool
+            .input_schema
+            .get("properties")
+            .and_then(serde_json::Value::as_object)
+            .map(|properties| properties.keys().map(String::as_str).collect())
+            .unwrap_or_default();
+        let how = match arguments.as_slice() {
+            [] => "raise --max-output-bytes".to_owned(),
+            names => format!("narrow it with {}", names.join(", ")),
+        };
+        let limit = self.max_output_bytes;
+        Err(ToolError::new(
+            Code::ValidationError,
+            format!("the result of {} is too large ({size} bytes, at most {limit}); {how}", tool.name),
+        )
+        .with("bytes", size)
+        .with("limit", limit))
+    }
+}
+
+fn size(content: &ContentBlock) -> usize {
+    match content {
+        ContentBlock::Text(text) => text.text.len(),
+        ContentBlock::Image(image) => image.data.len(),
+        ContentBlock::Audio(audio) => audio.data.len(),
+        other => serde_json::to_vec(other).map_or(0, |bytes| bytes.len()),
+    }
+}
+
+/// A failed tool is a result whose text is our error object. No `structuredContent`: clients check that
+/// against the output schema even on errors, and would hide ours.
+fn failed(error: &ToolError) -> CallToolResponse {
+    CallToolResult::error(vec![ContentBlock::text(error.to_json())]).into()
+}
+
+fn unknown(name: &str) -> ErrorData {
+    let error = ToolError::new(Code::NotFound, format!("there is no tool {}", clip(name)));
+    ErrorData::new(ErrorCode::INVALID_PARAMS, error.message.clone(), serde_json::to_value(error).ok())
+}
+
+/// What the log is told of a call.
+struct Record<'a, S> {
+    entry: &'a Entry<S>,
+    caller: &'a Principal,
+    trace: Option<&'a str>,
+    took: Duration,
+}
+
+impl<S> Record<'_, S> {
+    fn failure(&self, result: &Result<CallToolResponse, Failure>) {
+        let Err(Failure::Tool(error)) = result else { return };
+        let tool = &*self.entry.route.attr.name;
+        let (principal, trace_id) = (&*self.caller.name, self.trace);
+        let duration_ms = self.duration_ms();
+        let (code, source) = (error.code.as_str(), error.source_chain());
+        let message = &error.message;
+        match error.code {
+            Code::InternalError => {
+                tracing::error!(tool, principal, trace_id, duration_ms, code, source, "{message}");
+            }
+            Code::ServiceError | Code::TimeoutError => {
+                tracing::warn!(tool, principal, trace_id, duration_ms, code, source, "{message}");
+            }
+            Code::ValidationError
+            | Code::AuthenticationError
+            | Code::Forbidden
+            | Code::NotFound
+            | Code::RateLimited => {
+                tracing::info!(tool, principal, trace_id, duration_ms, code, source, "{message}");
+            }
+        }
+    }
+
+    fn audit(&self, arguments: &str, result: &Result<CallToolResponse, Failure>) {
+        let outcome = match result {
+            Ok(CallToolResponse::Complete(result)) if result.is_error == Some(true) => "failed",
+            Ok(CallToolResponse::Complete(_)) => "ok",
+            Ok(CallToolResponse::InputRequired(_)) => "asked back",
+            Ok(CallToolResponse::Task(_)) => "task",
+            Ok(_) => "other",
+            Err(Failure::Tool(error)) => error.code.as_str(),
+            Err(Failure::Protocol(_)) => "protocol error",
+            Err(Failure::Cancelled) => "cancelled",
+        };
+        tracing::info!(
+            target: "audit",
+            tool = &*self.entry.route.attr.name,
+            principal = &*self.caller.name,
+            trace_id = self.trace,
+            arguments_json = arguments,
+            outcome,
+            duration_ms = self.duration_ms(),
+            "tool called"
+        );
+    }
+
+    fn duration_ms(&self) -> f64 {
+        (self.took.as_secs_f64() * 1e6).round() / 1e3
+    }
+}

@@ -1,0 +1,77 @@
+//! The doors of a server, all on one port.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::{any, get, post};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::app::App;
+use crate::service::Service;
+use crate::{Code, ToolError};
+
+pub(crate) mod mcp;
+mod openapi;
+mod operations;
+mod rest;
+pub(crate) mod sessions;
+pub(crate) mod sse;
+
+/// Every route of a server. What is not health passes [`App::admit`] first.
+pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
+    let mut router = Router::new()
+        .route("/mcp", any(mcp::serve::<S>))
+        .route("/tools", get(rest::list::<S>))
+        .route("/tools/{name}", get(rest::show::<S>).post(rest::call::<S>))
+        .route("/openapi.json", get(openapi::serve::<S>))
+        .route("/docs", get(rest::docs::<S>))
+        .route("/metrics", get(operations::metrics::<S>))
+        .route("/version", get(operations::version::<S>))
+        .route("/health", get(operations::health::<S>))
+        .route("/health/live", get(operations::live::<S>))
+        .route("/health/ready", get(operations::ready::<S>))
+        .fallback(operations::not_found::<S>)
+        .method_not_allowed_fallback(operations::wrong_method::<S>);
+    if legacy_sse {
+        router = router.route("/sse", get(sse::open::<S>)).route("/messages", post(sse::message::<S>));
+    }
+    router.with_state(app)
+}
+
+/// Reads a request's body.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, with status 413 when the body is larger than `limit`.
+async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(limit)),
+        Err(error) => Err(BodyError::Broken(error.to_string())),
+    }
+}
+
+/// A body that could not be taken.
+enum BodyError {
+    TooLarge(usize),
+    Broken(String),
+}
+
+impl axum::response::IntoResponse for BodyError {
+    fn into_response(self) -> axum::response::Response {
+        match self {
+            Self::TooLarge(limit) => {
+                let message = format!("the body is larger than {limit} bytes");
+                let error = ToolError::new(Code::ValidationError, message).with("limit", limit);
+                let mut response = error.into_response();
+                *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+                response
+            }
+            Self::Broken(reason) => {
+                ToolError::new(Code::ValidationError, format!("the body did not arrive whole: {reason}"))
+                    .into_response()
+            }
+        }
+    }
+}

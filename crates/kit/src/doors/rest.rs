@@ -1,0 +1,176 @@
+//! REST: `GET /tools`, `POST /tools/{name}` and the page to read and try them. A call takes the same way as
+//! over MCP: it is made a request of rmcp and answered by the same handler.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{Html, IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::request::Parts;
+use http::Method;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, CallToolResult, ClientJsonRpcMessage, ClientRequest, GetExtensions,
+    InitializeRequestParams, NumberOrString, ServerJsonRpcMessage, ServerResult,
+};
+use rmcp::transport::OneshotTransport;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{Admitted, App};
+use crate::service::Service;
+use crate::text::clip;
+use crate::{Code, ToolError};
+
+/// The page runs its own script and talks to its own server, nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                           connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+
+pub(super) async fn docs<S: Service>(_: State<Arc<App<S>>>, _: Admitted) -> Response {
+    let page = include_str!("docs.html").replace("{{slug}}", S::SLUG).replace("{{about}}", S::ABOUT);
+    ([(CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(page)).into_response()
+}
+
+pub(super) async fn list<S: Service>(State(app): State<Arc<App<S>>>, caller: Admitted) -> Json<Value> {
+    Json(json!({"tools": app.dispatch.catalog.tools(caller.0.role)}))
+}
+
+/// One tool's definition; an alias that changes nothing is called, as the earlier servers had it.
+pub(super) async fn show<S: Service>(
+    State(app): State<Arc<App<S>>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let is_call = app.dispatch.catalog.get(&name).is_some_and(|entry| !entry.listed && !entry.gate.writes);
+    if is_call && request.method() == Method::GET {
+        return call(State(app), Path(name), request).await;
+    }
+    let (mut parts, _) = request.into_parts();
+    let caller = match app.admit(&mut parts) {
+        Ok(principal) => principal,
+        Err(refusal) => return refusal.into_response(),
+    };
+    match app.dispatch.catalog.get(&name) {
+        Some(entry) if entry.gate.shows(caller.role) => Json(entry.route.attr.clone()).into_response(),
+        _ => unknown(&name).into_response(),
+    }
+}
+
+pub(super) async fn call<S: Service>(
+    State(app): State<Arc<App<S>>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Err(refusal) = app.admit(&mut parts) {
+        return refusal.into_response();
+    }
+    if app.dispatch.catalog.get(&name).is_none() {
+        return unknown(&name).into_response();
+    }
+    let body = match super::read(body, app.max_body_bytes).await {
+        Ok(body) => body,
+        Err(error) => return error.into_response(),
+    };
+    match arguments(&parts, &body) {
+        Ok(arguments) => answer(invoke(&app, name, arguments, parts).await),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn unknown(name: &str) -> ToolError {
+    ToolError::new(Code::NotFound, format!("there is no tool {}; see /tools", clip(name)))
+}
+
+/// The body is the arguments' object. A form of a foreign page cannot send this content type.
+fn arguments(parts: &Parts, body: &Bytes) -> Result<Map<String, Value>, ToolError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Map::new());
+    }
+    let json = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("application/json")
+    });
+    if !json {
+        return Err(ToolError::invalid("Content-Type", "send the arguments as application/json"));
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(arguments)) => Ok(arguments),
+        Ok(_) => Err(ToolError::invalid("arguments", "the arguments must be a JSON object")),
+        Err(error) => Err(ToolError::invalid("arguments", format!("the body is not JSON: {error}"))),
+    }
+}
+
+/// Runs a call through the handler; dropping this future, as a closed connection does, cancels it.
+async fn invoke<S: Service>(
+    app: &App<S>,
+    name: String,
+    arguments: Map<String, Value>,
+    parts: Parts,
+) -> Option<ServerJsonRpcMessage> {
+    let params = CallToolRequestParams::new(name).with_arguments(arguments);
+    let mut request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+    request.extensions_mut().insert(parts);
+    let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
+    let (transport, mut answers) = OneshotTransport::new(message);
+    let cancel = CancellationToken::new();
+    let _cancelled_on_drop = cancel.clone().drop_guard();
+    let client = InitializeRequestParams::default();
+    let running =
+        rmcp::service::serve_directly_with_ct(app.handler.clone(), transport, Some(client), cancel);
+    tokio::spawn(running.waiting());
+    while let Some(message) = answers.recv().await {
+        if matches!(message, ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)) {
+            return Some(message);
+        }
+    }
+    None
+}
+
+fn answer(message: Option<ServerJsonRpcMessage>) -> Response {
+    match message {
+        Some(ServerJsonRpcMessage::Response(response)) => match response.result {
+            ServerResult::CallToolResult(result) => result_of(result),
+            _ => ToolError::new(
+                Code::ValidationError,
+                "this tool asks back, which REST cannot answer; call it over MCP",
+            )
+            .into_response(),
+        },
+        Some(ServerJsonRpcMessage::Error(error)) => {
+            ToolError::new(Code::ValidationError, error.error.message).into_response()
+        }
+        _ => ToolError::internal("the call ended without a result").into_response(),
+    }
+}
+
+fn result_of(result: CallToolResult) -> Response {
+    if result.is_error == Some(true) {
+        let text = result.content.first().and_then(|content| content.as_text()).map(|text| &*text.text);
+        return failure(text.unwrap_or_default());
+    }
+    match result.structured_content {
+        Some(structured) => Json(structured).into_response(),
+        None => Json(json!({"content": result.content})).into_response(),
+    }
+}
+
+/// Puts the status to our error object; a tool's own words, without a code, are an upstream's.
+fn failure(text: &str) -> Response {
+    let parsed: Option<Value> = serde_json::from_str(text).ok();
+    let code = parsed
+        .as_ref()
+        .and_then(|error| Code::ALL.into_iter().find(|code| error["error"] == code.as_str()));
+    match (code, parsed) {
+        (Some(code), Some(error)) => {
+            let mut response = (code.status(), Json(&error)).into_response();
+            if let Some(seconds) = error["details"]["retry_after"].as_u64() {
+                response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+            }
+            response
+        }
+        _ => ToolError::service(text).into_response(),
+    }
+}
+

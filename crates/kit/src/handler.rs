@@ -1,0 +1,173 @@
+//! The MCP side of a server: tools are the chassis', everything else is the service's where it declares it.
+
+use std::sync::Arc;
+
+use rmcp::handler::server::ServerHandler;
+use rmcp::model::*;
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::{ErrorData, RoleServer};
+
+use crate::auth::Role;
+use crate::call::principal;
+use crate::dispatch::Dispatch;
+use crate::service::Service;
+
+/// How long a client may keep a list, in milliseconds: it changes only with a restart.
+const LIST_TTL_MS: u64 = 60_000;
+
+/// Serves one connection, session or request; cheap to clone, as rmcp makes one for each.
+pub(crate) struct Handler<S> {
+    pub(crate) dispatch: Arc<Dispatch<S>>,
+    pub(crate) info: Arc<ServerConfig>,
+    /// Lists depend on who asks.
+    pub(crate) private: bool,
+}
+
+impl<S> Clone for Handler<S> {
+    fn clone(&self) -> Self {
+        Self { dispatch: self.dispatch.clone(), info: self.info.clone(), private: self.private }
+    }
+}
+
+impl<S: Service> Handler<S> {
+    pub(crate) fn new(dispatch: Arc<Dispatch<S>>, private: bool) -> Self {
+        let mut info = dispatch.service.get_info();
+        info.capabilities.tools.get_or_insert_default();
+        info.server_info = Implementation::new(format!("gantry-{}", S::SLUG), crate::VERSION);
+        info.instructions.get_or_insert_with(|| S::ABOUT.to_owned());
+        Self { dispatch, info: Arc::new(info), private }
+    }
+
+    fn service(&self) -> &S {
+        &self.dispatch.service
+    }
+
+    /// rmcp answers what nobody declared with an empty success; the truth is that there is no such method.
+    fn declared<M: ConstString>(&self, declared: bool) -> Result<(), ErrorData> {
+        if declared { Ok(()) } else { Err(ErrorData::method_not_found::<M>()) }
+    }
+}
+
+impl<S: Service> ServerHandler for Handler<S> {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::clone(&self.info)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.dispatch.catalog.get(name).map(|entry| entry.route.attr.clone())
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let role = principal(&context).map_or(Role::Admin, |principal| principal.role);
+        let mut result = ListToolsResult::with_all_items(self.dispatch.catalog.tools(role));
+        result.ttl_ms = Some(LIST_TTL_MS);
+        result.cache_scope = Some(if self.private { CacheScope::Private } else { CacheScope::Public });
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        self.dispatch.call(request, context).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.declared::<CompleteRequestMethod>(self.info.capabilities.completions.is_some())?;
+        self.service().complete(request, context).await
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.declared::<GetPromptRequestMethod>(self.info.capabilities.prompts.is_some())?;
+        self.service().get_prompt(request, context).await
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        self.declared::<ListPromptsRequestMethod>(self.info.capabilities.prompts.is_some())?;
+        self.service().list_prompts(request, context).await
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        self.declared::<ListResourcesRequestMethod>(self.info.capabilities.resources.is_some())?;
+        self.service().list_resources(request, context).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        self.declared::<ListResourceTemplatesRequestMethod>(self.info.capabilities.resources.is_some())?;
+        self.service().list_resource_templates(request, context).await
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.declared::<ReadResourceRequestMethod>(self.info.capabilities.resources.is_some())?;
+        self.service().read_resource(request, context).await
+    }
+
+    #[expect(deprecated, reason = "clients of 2025 still set the level")]
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.declared::<SetLevelRequestMethod>(self.info.capabilities.logging.is_some())?;
+        self.service().set_level(request, context).await
+    }
+
+    #[expect(deprecated, reason = "clients of 2025 still subscribe this way")]
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.service().subscribe(request, context).await
+    }
+
+    #[expect(deprecated, reason = "clients of 2025 still subscribe this way")]
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.service().unsubscribe(request, context).await
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.service().accepted_subscription_filter(requested)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.service().listen(context).await
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.service().on_initialized(context).await;
+    }
+}

@@ -1,0 +1,40 @@
+//! The chassis every Gantry server stands on: doors, identity, policy, health, metrics, logs, shutdown.
+//!
+//! A server is a [`Service`]; its `main` is `kit::run::<Service>()`. `examples/everything.rs` is the shortest
+//! whole one.
+
+pub mod auth;
+pub mod error;
+pub mod guard;
+pub mod health;
+pub mod http;
+pub mod log;
+pub mod schema;
+pub mod settings;
+
+mod app;
+mod audit;
+mod call;
+mod catalog;
+mod dispatch;
+mod doors;
+mod handler;
+mod metrics;
+mod params;
+mod policy;
+mod run;
+mod service;
+mod text;
+
+pub use call::Call;
+pub use error::{Code, Result, ToolError};
+pub use guard::Guard;
+pub use health::Check;
+pub use params::Parameters;
+pub use rmcp::handler::server::wrapper::Json;
+pub use run::run;
+pub use service::{Aliases, Kit, Service};
+pub use text::{Text, Truncated, clip};
+
+/// The version of all programs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

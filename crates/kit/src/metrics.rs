@@ -1,0 +1,107 @@
+//! `/metrics`: calls, errors by code, durations and calls in flight, per tool.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::Code;
+
+type Labels = Vec<(&'static str, String)>;
+const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 120.0];
+
+/// Content type of [`Metrics::render`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All series of a program.
+pub(crate) struct Metrics {
+    registry: Registry,
+    calls: Family<Labels, Counter>,
+    errors: Family<Labels, Counter>,
+    in_flight: Family<Labels, Gauge>,
+    durations: Family<Labels, Histogram, fn() -> Histogram>,
+    /// Open MCP sessions, of either transport.
+    pub(crate) sessions: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new(service: &str) -> Self {
+        let mut registry = Registry::with_prefix("gantry");
+        let calls = Family::default();
+        let errors = Family::default();
+        let in_flight = Family::default();
+        let durations: Family<Labels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let sessions = Gauge::default();
+        let build = Info::new(vec![("service", service.to_owned()), ("version", crate::VERSION.to_owned())]);
+        registry.register("build", "The running program", build);
+        registry.register("tool_calls", "Calls of a tool", calls.clone());
+        registry.register("tool_errors", "Failed calls of a tool, by code", errors.clone());
+        registry.register("tool_calls_in_flight", "Calls of a tool that are running", in_flight.clone());
+        registry.register("tool_duration_seconds", "How long calls of a tool took", durations.clone());
+        registry.register("mcp_sessions", "Open MCP sessions", sessions.clone());
+        Self { registry, calls, errors, in_flight, durations, sessions }
+    }
+
+    /// The series of one tool, looked up once.
+    pub(crate) fn tool(&self, name: &str) -> ToolMetrics {
+        let labels: Labels = vec![("tool", name.to_owned())];
+        ToolMetrics {
+            calls: self.calls.get_or_create_owned(&labels),
+            in_flight: self.in_flight.get_or_create_owned(&labels),
+            duration: self.durations.get_or_create_owned(&labels),
+            errors: self.errors.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The text a scraper reads.
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &self.registry) {
+            tracing::error!("metrics could not be written: {error}");
+        }
+        text
+    }
+}
+
+/// The series of one tool.
+pub(crate) struct ToolMetrics {
+    name: String,
+    calls: Counter<u64, AtomicU64>,
+    in_flight: Gauge<i64, AtomicI64>,
+    duration: Histogram,
+    errors: Family<Labels, Counter>,
+}
+
+impl ToolMetrics {
+    /// Counts a call until the guard goes, however it goes.
+    pub(crate) fn begin(&self) -> InFlight<'_> {
+        self.calls.inc();
+        self.in_flight.inc();
+        InFlight(self)
+    }
+
+    pub(crate) fn end(&self, took: Duration, failure: Option<Code>) {
+        self.duration.observe(took.as_secs_f64());
+        if let Some(code) = failure {
+            let labels = vec![("tool", self.name.clone()), ("code", code.as_str().to_owned())];
+            self.errors.get_or_create(&labels).inc();
+        }
+    }
+}
+
+/// One call in flight.
+pub(crate) struct InFlight<'a>(&'a ToolMetrics);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
+    }
+}

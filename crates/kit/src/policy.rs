@@ -1,0 +1,220 @@
+//! What may be called: switches, globs and rate limits, the same when listing and when calling.
+
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use rmcp::model::Tool;
+
+use crate::auth::{Principal, Role};
+use crate::settings::Settings;
+use crate::{Code, ToolError};
+
+/// Beyond this many callers, those that have been quiet are forgotten.
+const CALLERS_REMEMBERED: usize = 10_000;
+
+/// `GLOB=N/min`: most calls of the tools the glob names, by one caller.
+#[derive(Debug, Clone)]
+pub(crate) struct RateLimit {
+    tools: GlobMatcher,
+    quota: Quota,
+}
+
+impl FromStr for RateLimit {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (glob, rate) = text.split_once('=').context("not in the form GLOB=N/min")?;
+        let (count, unit) = rate.split_once('/').context("the rate is not in the form N/min")?;
+        let count: NonZeroU32 = count.trim().parse().context("the count must be a whole number above 0")?;
+        let period = match unit.trim() {
+            "s" | "sec" | "second" => Duration::from_secs(1),
+            "m" | "min" | "minute" => Duration::from_secs(60),
+            "h" | "hour" => Duration::from_secs(3600),
+            _ => bail!("the unit must be s, min or h"),
+        };
+        let quota = Quota::with_period(period / count.get())
+            .context("the rate is too high to be a limit")?
+            .allow_burst(count);
+        Ok(Self { tools: Glob::new(glob.trim())?.compile_matcher(), quota })
+    }
+}
+
+/// The operator's switches and globs.
+pub(crate) struct Policy {
+    read_only: bool,
+    disable_destructive: bool,
+    allow: Option<GlobSet>,
+    deny: GlobSet,
+    limits: Vec<RateLimit>,
+}
+
+impl Policy {
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let allow = match settings.allow_tools.as_slice() {
+            [] => None,
+            globs => Some(globset(globs).context("--allow-tools (GANTRY_ALLOW_TOOLS)")?),
+        };
+        Ok(Self {
+            read_only: settings.read_only,
+            disable_destructive: settings.disable_destructive,
+            allow,
+            deny: globset(&settings.deny_tools).context("--deny-tools (GANTRY_DENY_TOOLS)")?,
+            limits: settings.rate_limit.clone(),
+        })
+    }
+
+    /// What holds for one tool, under each of its names: an alias is bound by its tool's name too.
+    pub(crate) fn gate(&self, tool: &Tool, names: &[&str]) -> Gate {
+        let hints = tool.annotations.clone().unwrap_or_default();
+        let writes = hints.read_only_hint != Some(true);
+        let destroys = writes && hints.destructive_hint != Some(false);
+        let allowed = |allow: &GlobSet| names.iter().any(|name| allow.is_match(name));
+        let closed = if self.read_only && writes {
+            Some("--read-only")
+        } else if self.disable_destructive && destroys {
+            Some("--disable-destructive")
+        } else if names.iter().any(|name| self.deny.is_match(name)) {
+            Some("--deny-tools")
+        } else if !self.allow.as_ref().is_none_or(allowed) {
+            Some("--allow-tools")
+        } else {
+            None
+        };
+        let limits = self.limits.iter().filter(|limit| names.iter().any(|name| limit.tools.is_match(name)));
+        let limiters = limits.map(|limit| Arc::new(RateLimiter::keyed(limit.quota))).collect();
+        Gate { writes, closed, limiters }
+    }
+}
+
+fn globset(globs: &[String]) -> anyhow::Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(Glob::new(glob.trim())?);
+    }
+    Ok(set.build()?)
+}
+
+/// What the policy says of one tool.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// The tool is not marked read-only.
+    pub(crate) writes: bool,
+    /// The setting that took the tool out of this server.
+    closed: Option<&'static str>,
+    limiters: Vec<Arc<DefaultKeyedRateLimiter<Arc<str>>>>,
+}
+
+impl Gate {
+    /// Whether this role sees the tool.
+    pub(crate) fn shows(&self, role: Role) -> bool {
+        self.closed.is_none() && (role > Role::Read || !self.writes)
+    }
+
+    /// Whether this call may go on; counts it towards the limits.
+    pub(crate) fn enter(&self, name: &str, principal: &Principal) -> Result<(), ToolError> {
+        if let Some(setting) = self.closed {
+            return Err(ToolError::new(
+                Code::Forbidden,
+                format!("{name} is switched off on this server by {setting}"),
+            ));
+        }
+        if principal.role == Role::Read && self.writes {
+            return Err(ToolError::new(
+                Code::Forbidden,
+                format!("{name} changes things; the key {} may only read", principal.name),
+            ));
+        }
+        self.limiters.iter().try_for_each(|limiter| {
+            if limiter.len() > CALLERS_REMEMBERED {
+                limiter.retain_recent();
+            }
+            limiter.check_key(&principal.name).map_err(|refusal| {
+                let wait = refusal.wait_time_from(DefaultClock::default().now());
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                ToolError::new(Code::RateLimited, format!("{name} is rate limited; try again in {seconds} s"))
+                    .with("retry_after", seconds)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp::model::ToolAnnotations;
+
+    fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
+        let mut policy = Policy {
+            read_only: false,
+            disable_destructive: false,
+            allow: None,
+            deny: GlobSet::empty(),
+            limits: vec![],
+        };
+        change(&mut policy);
+        policy
+    }
+
+    fn tool(read_only: bool, destructive: bool) -> Tool {
+        let hints = ToolAnnotations::new().read_only(read_only).destructive(destructive);
+        Tool::new("x", "x", serde_json::Map::new()).with_annotations(hints)
+    }
+
+    fn principal(name: &str, role: Role) -> Principal {
+        Principal { name: name.into(), role }
+    }
+
+    #[test]
+    fn switches_close_tools_for_everyone() {
+        let read_only = policy(|policy| policy.read_only = true);
+        assert!(!read_only.gate(&tool(false, false), &["x"]).shows(Role::Admin));
+        assert!(read_only.gate(&tool(true, false), &["x"]).shows(Role::Read));
+        let no_destruction = policy(|policy| policy.disable_destructive = true);
+        assert!(!no_destruction.gate(&tool(false, true), &["x"]).shows(Role::Admin));
+        assert!(no_destruction.gate(&tool(false, false), &["x"]).shows(Role::Write));
+        // A tool that does not say is taken for destructive, as the protocol has it.
+        let silent = Tool::new("x", "x", serde_json::Map::new());
+        assert!(!no_destruction.gate(&silent, &["x"]).shows(Role::Admin));
+    }
+
+    #[test]
+    fn an_alias_cannot_get_round_its_tools_name() {
+        let deny = policy(|policy| policy.deny = globset(&["docker_restart".into()]).expect("glob"));
+        let gate = deny.gate(&tool(false, false), &["restart_service", "docker_restart"]);
+        let error = gate.enter("restart_service", &principal("ops", Role::Admin)).expect_err("denied");
+        assert_eq!(error.code, Code::Forbidden);
+    }
+
+    #[test]
+    fn a_read_key_calls_only_what_it_sees() {
+        let gate = policy(|_| {}).gate(&tool(false, false), &["x"]);
+        assert!(!gate.shows(Role::Read));
+        assert_eq!(gate.enter("x", &principal("ci", Role::Read)).expect_err("no").code, Code::Forbidden);
+        assert!(gate.enter("x", &principal("ci", Role::Write)).is_ok());
+    }
+
+    #[test]
+    fn limits_are_per_caller() {
+        let gate = policy(|policy| policy.limits = vec!["x*=2/min".parse().expect("limit")])
+            .gate(&tool(true, false), &["x"]);
+        let (one, two) = (principal("one", Role::Read), principal("two", Role::Read));
+        assert!(gate.enter("x", &one).is_ok() && gate.enter("x", &one).is_ok());
+        let error = gate.enter("x", &one).expect_err("limited");
+        assert_eq!(error.code, Code::RateLimited);
+        assert!((1..=30).contains(&error.details["retry_after"].as_u64().expect("seconds")));
+        assert!(gate.enter("x", &two).is_ok());
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_read_is_refused() {
+        for text in ["x", "x=1", "x=0/min", "x=-1/s", "x=1/day", "[=1/s"] {
+            assert!(text.parse::<RateLimit>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! From the command line to the last answer: `run::<Service>()` is a server's whole `main`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use rmcp::transport::streamable_http_server::tower::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::auth::Auth;
+use crate::catalog::Catalog;
+use crate::dispatch::Dispatch;
+use crate::doors;
+use crate::doors::sessions::Sessions;
+use crate::doors::sse::SseSessions;
+use crate::guard::Guard;
+use crate::handler::Handler;
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::service::{Kit, Service};
+use crate::settings::{Settings, Switch, Transport};
+
+/// How long connections may linger once every call has been answered.
+const LINGER: Duration = Duration::from_secs(2);
+
+#[derive(Parser)]
+struct Program<A: clap::Args> {
+    #[command(flatten)]
+    service: A,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs a server until it is told to stop. Exit code 2 for settings that cannot be, 1 for what fails later.
+pub fn run<S: Service>() -> ExitCode {
+    let name = format!("gantry-{}", S::SLUG);
+    let command = Program::<S::Args>::command().name(name.clone()).about(S::ABOUT).version(crate::VERSION);
+    let matches = command.get_matches();
+    let program = match Program::<S::Args>::from_arg_matches(&matches) {
+        Ok(program) => program,
+        Err(error) => error.exit(),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&name, &error.into(), 1),
+    };
+    let started = crate::log::init(&program.settings.log)
+        .and_then(|()| runtime.block_on(start::<S>(program.service, &program.settings)));
+    let code = match started {
+        Ok(server) => runtime.block_on(server.run()).map_or_else(|error| failed(&name, &error, 1), |()| ExitCode::SUCCESS),
+        Err(error) => failed(&name, &error, 2),
+    };
+    // A read of stdin cannot be interrupted; nothing else is left.
+    runtime.shutdown_background();
+    code
+}
+
+fn failed(name: &str, error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("{name}: {error:#}");
+    ExitCode::from(code)
+}
+
+/// A server that is set up and not yet open.
+struct Server<S: Service> {
+    app: Arc<App<S>>,
+    listener: Option<TcpListener>,
+    kit: Kit,
+    legacy_sse: bool,
+    grace: Duration,
+}
+
+async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result<Server<S>> {
+    let listener = match settings.transport {
+        Transport::Http => Some(bind(settings.listen.address(S::PORT)).await?),
+        Transport::Stdio => None,
+    };
+    let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let loopback = address.is_none_or(|address| address.ip().is_loopback());
+    let (auth, generated) = Auth::new(settings, loopback, S::TAKES_UPSTREAM_TOKEN)?;
+    let metrics = Arc::new(Metrics::new(S::SLUG));
+    let catalog = Catalog::new(&Policy::new(settings)?, &metrics)?;
+    let kit = Kit { max_output_bytes: settings.max_output_bytes, changes: TaskTracker::new() };
+    let service = S::connect(args, kit.clone()).await?;
+    let dispatch = Arc::new(Dispatch {
+        service,
+        catalog,
+        deadline: settings.deadline,
+        max_output_bytes: settings.max_output_bytes,
+        calls: TaskTracker::new(),
+    });
+    let handler = Handler::new(dispatch.clone(), auth.is_on());
+    let streams = CancellationToken::new();
+    let sessions =
+        Arc::new(Sessions::new(settings.max_sessions, settings.session_max_idle, metrics.clone()));
+    let app = App {
+        streamable: StreamableHttpService::new(
+            {
+                let handler = handler.clone();
+                move || Ok(handler.clone())
+            },
+            sessions.clone(),
+            streamable_config(settings, &streams),
+        ),
+        dispatch,
+        handler,
+        sessions,
+        sse: SseSessions::new(settings.max_sessions),
+        auth,
+        guard: guard(settings, address),
+        health: Health::default(),
+        metrics,
+        max_body_bytes: settings.max_body_bytes,
+        streams,
+    };
+    if let Some(address) = address {
+        tracing::info!(address = %address, version = crate::VERSION, "listening");
+        if let Some(key) = generated {
+            introduce::<S>(address, &key);
+        }
+    }
+    Ok(Server {
+        app: Arc::new(app),
+        listener,
+        kit,
+        legacy_sse: !settings.no_legacy_sse,
+        grace: settings.shutdown_grace,
+    })
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("--listen (GANTRY_LISTEN) {address}"))
+}
+
+/// Hosts, origins and body size are this crate's to check, once for all doors.
+fn streamable_config(settings: &Settings, streams: &CancellationToken) -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .with_legacy_session_mode(settings.sessions == Switch::On)
+        .with_json_response(true)
+        .with_max_request_body_bytes(usize::MAX)
+        .with_cancellation_token(streams.clone())
+}
+
+fn guard(settings: &Settings, address: Option<SocketAddr>) -> Guard {
+    let own = address.filter(|it| !it.ip().is_unspecified()).map(|address| address.to_string());
+    let public = settings.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
+    Guard::new(
+        settings.allowed_hosts.iter().cloned().chain(own).chain(public),
+        settings.allowed_origins.iter().cloned(),
+    )
+}
+
+/// Shows the key that was made because others can connect and nobody configured one.
+fn introduce<S: Service>(address: SocketAddr, key: &str) {
+    let slug = S::SLUG;
+    let port = address.port();
+    eprintln!(
+        "\n  {address} is open to other machines and no --auth was chosen, so a key is required.\n  \
+         This admin key is shown once and holds until the program stops:\n\n    {key}\n\n  \
+         claude mcp add --transport http {slug} http://localhost:{port}/mcp --header \"Authorization: Bearer {key}\"\n"
+    );
+}
+
+impl<S: Service> Server<S> {
+    async fn run(self) -> anyhow::Result<()> {
+        match self.listener {
+            Some(_) => self.serve_http().await,
+            None => self.serve_stdio().await,
+        }
+    }
+
+    /// Not ready from the signal on; still serving until the calls in flight are done, so that those who have
+    /// not heard yet lose nothing; then closed.
+    async fn serve_http(self) -> anyhow::Result<()> {
+        let mut stop = Stop::new()?;
+        let Some(listener) = self.listener else { return Ok(()) };
+        let closed = CancellationToken::new();
+        let router = doors::router(self.app.clone(), self.legacy_sse);
+        // With Nagle's algorithm each event of a stream waits for the acknowledgement of the one before.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!("connection without nodelay: {error}");
+            }
+        });
+        let server = axum::serve(listener, router).with_graceful_shutdown(closed.clone().cancelled_owned());
+        let mut server = tokio::spawn(server.into_future());
+        tokio::select! {
+            () = stop.asked() => {}
+            ended = &mut server => return Ok(ended??),
+        }
+        tracing::info!(in_flight = self.app.dispatch.calls.len(), "stopping");
+        self.app.health.stop();
+        let calls = &self.app.dispatch.calls;
+        calls.close();
+        let drained = async {
+            calls.wait().await;
+            closed.cancel();
+            // Calls that came in between.
+            calls.wait().await;
+        };
+        if tokio::time::timeout(self.grace, drained).await.is_err() {
+            tracing::warn!(in_flight = calls.len(), "calls did not end in time and are cut off");
+        }
+        closed.cancel();
+        self.app.streams.cancel();
+        if tokio::time::timeout(LINGER, &mut server).await.is_err() {
+            tracing::warn!("connections did not close in time and are cut off");
+        }
+        finish_changes(&self.kit).await;
+        Ok(())
+    }
+
+    async fn serve_stdio(self) -> anyhow::Result<()> {
+        let mut stop = Stop::new()?;
+        let cancel = self.app.streams.clone();
+        let transport = rmcp::transport::stdio();
+        let served = async {
+            match rmcp::service::serve_server_with_ct(self.app.handler.clone(), transport, cancel.clone()).await {
+                Ok(session) => session.waiting().await.map(drop).map_err(anyhow::Error::from),
+                // A client that closes its end before it said anything has changed its mind.
+                Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        };
+        let result = tokio::select! {
+            result = served => result,
+            () = stop.asked() => Ok(()),
+        };
+        self.app.dispatch.calls.close();
+        if tokio::time::timeout(self.grace, self.app.dispatch.calls.wait()).await.is_err() {
+            tracing::warn!(in_flight = self.app.dispatch.calls.len(), "calls did not end in time and are cut off");
+        }
+        cancel.cancel();
+        finish_changes(&self.kit).await;
+        result
+    }
+}
+
+/// A change that is half done is waited for, however long it takes: it is bounded by its own timeouts.
+async fn finish_changes(kit: &Kit) {
+    kit.changes.close();
+    if !kit.changes.is_empty() {
+        tracing::info!(changes = kit.changes.len(), "waiting for changes to reach their end");
+    }
+    kit.changes.wait().await;
+}
+
+/// SIGTERM or SIGINT.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a server is: the whole contract between a server's crate and the chassis.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use rmcp::ServerHandler;
+use rmcp::handler::server::router::tool::ToolRouter;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::health::Check;
+use crate::{Result, ToolError};
+
+/// One server. The tools are the chassis' to list and call; prompts, resources and completions, where a
+/// server has them, are the methods of its [`ServerHandler`], and its `get_info` declares them.
+pub trait Service: ServerHandler + Sized {
+    /// The token that is folder, route, chart and `service.name`; the program is `gantry-SLUG`.
+    const SLUG: &'static str;
+    /// The port it listens on by default.
+    const PORT: u16;
+    /// What it is for, in a sentence or two: for `--help` and for the model.
+    const ABOUT: &'static str;
+    /// Whether `--auth upstream` makes sense: the upstream takes the caller's bearer token.
+    const TAKES_UPSTREAM_TOKEN: bool = false;
+
+    /// Its own settings.
+    type Args: clap::Args + Send;
+
+    /// Makes the server from its settings. A missing upstream is no error here: tools and checks tell it.
+    fn connect(args: Self::Args, kit: Kit) -> impl Future<Output = anyhow::Result<Self>> + Send;
+
+    /// Its tools.
+    fn tools() -> ToolRouter<Self>;
+
+    /// Names that only REST and old clients know; not listed over MCP.
+    fn aliases() -> Aliases<Self> {
+        Aliases { router: ToolRouter::new(), of: &[] }
+    }
+
+    /// What it depends on.
+    fn checks(&self) -> Vec<Check<'_>> {
+        vec![]
+    }
+}
+
+/// Tools under older names.
+pub struct Aliases<S> {
+    /// The tools.
+    pub router: ToolRouter<S>,
+    /// Pairs of an alias and the tool it stands for: whatever the operator says of the tool holds for both.
+    pub of: &'static [(&'static str, &'static str)],
+}
+
+/// What the chassis lends to a server.
+#[derive(Debug, Clone)]
+pub struct Kit {
+    pub(crate) max_output_bytes: usize,
+    pub(crate) changes: TaskTracker,
+}
+
+impl Kit {
+    /// The largest result, in bytes of JSON.
+    pub fn max_output_bytes(&self) -> usize {
+        self.max_output_bytes
+    }
+
+    /// How much of a result one [`crate::Text`] may take; the rest is room for the other fields.
+    pub fn text_limit(&self) -> usize {
+        self.max_output_bytes - self.max_output_bytes / 8
+    }
+
+    /// Runs a change that must not stop half-way: it outlives the request, the deadline and the patience of a
+    /// shutdown. When nobody waits any more, the log tells how it ended.
+    ///
+    /// # Errors
+    /// Those of `change`; `INTERNAL_ERROR` when it panicked.
+    pub async fn run_to_end<T: Send + 'static>(
+        &self,
+        what: impl Into<String>,
+        change: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let what = what.into();
+        let (sender, receiver) = oneshot::channel();
+        self.changes.spawn(async move {
+            let result = AssertUnwindSafe(change)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(ToolError::internal(format!("{what} panicked"))));
+            match sender.send(result) {
+                Ok(()) => {}
+                Err(Ok(_)) => tracing::info!(change = what, "change ended well after its caller had left"),
+                Err(Err(error)) => tracing::error!(
+                    change = what,
+                    source = error.source_chain(),
+                    "change failed after its caller had left: {error}"
+                ),
+            }
+        });
+        receiver.await.unwrap_or_else(|_| Err(ToolError::internal("the change was lost")))
+    }
+}

@@ -1,0 +1,287 @@
+//! Every setting that all programs share: a flag, an environment variable, a documented default.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::log::LogArgs;
+use crate::policy::RateLimit;
+
+/// The address a program listens on.
+#[derive(Debug, Clone, Args)]
+pub struct Listen {
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1 and this program's port]
+    #[arg(long, env = "GANTRY_LISTEN", value_name = "ADDR:PORT", help_heading = "Listening")]
+    listen: Option<SocketAddr>,
+
+    /// Changes only the port; the name that earlier servers used
+    #[arg(long, env = "MCP_PORT", value_name = "PORT", hide = true)]
+    mcp_port: Option<u16>,
+
+    /// Changes only the port; the name that platforms use
+    #[arg(long, env = "PORT", value_name = "PORT", hide = true)]
+    port: Option<u16>,
+}
+
+impl Listen {
+    /// `--listen`, else loopback with `MCP_PORT`, then `PORT`, then `default_port`.
+    pub fn address(&self, default_port: u16) -> SocketAddr {
+        self.listen.unwrap_or_else(|| {
+            let port = self.mcp_port.or(self.port).unwrap_or(default_port);
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+        })
+    }
+}
+
+/// How a client reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// All network doors on one port
+    Http,
+    /// MCP on stdin and stdout, logs on stderr
+    Stdio,
+}
+
+/// A switch that is spelled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthMode {
+    /// Everyone who can connect
+    None,
+    /// Holders of a key from --api-keys or --api-keys-file
+    ApiKey,
+    /// Whoever the upstream accepts: the bearer token is the upstream's own
+    Upstream,
+}
+
+/// The settings of every server.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+
+    /// How clients reach this server
+    #[arg(long, env = "GANTRY_TRANSPORT", value_enum, default_value = "http", help_heading = "Listening")]
+    pub(crate) transport: Transport,
+
+    /// Hosts a request may name besides loopback: NAME or NAME:PORT, `*` for all
+    #[arg(
+        long,
+        env = "GANTRY_ALLOWED_HOSTS",
+        value_delimiter = ',',
+        value_name = "HOST",
+        help_heading = "Listening"
+    )]
+    pub(crate) allowed_hosts: Vec<String>,
+
+    /// Web origins a request may come from besides the allowed hosts: SCHEME://NAME[:PORT]
+    #[arg(
+        long,
+        env = "GANTRY_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN",
+        help_heading = "Listening"
+    )]
+    pub(crate) allowed_origins: Vec<String>,
+
+    /// What the world sees as this server's address, for generated documents
+    #[arg(long, env = "GANTRY_PUBLIC_URL", value_name = "URL", help_heading = "Listening")]
+    pub(crate) public_url: Option<url::Url>,
+
+    /// Largest request body, in bytes
+    #[arg(
+        long,
+        env = "GANTRY_MAX_BODY_BYTES",
+        value_name = "BYTES",
+        default_value_t = 4 * 1024 * 1024,
+        help_heading = "Listening"
+    )]
+    pub(crate) max_body_bytes: usize,
+
+    /// On SIGTERM, how long calls in flight may take to finish
+    #[arg(
+        long,
+        env = "GANTRY_SHUTDOWN_GRACE",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "25s",
+        help_heading = "Listening"
+    )]
+    pub(crate) shutdown_grace: Duration,
+
+    /// Sessions for MCP clients of 2025; off lets any replica serve any request
+    #[arg(long, env = "GANTRY_SESSIONS", value_enum, default_value = "on", help_heading = "MCP")]
+    pub(crate) sessions: Switch,
+
+    /// Most sessions at once
+    #[arg(
+        long,
+        env = "GANTRY_MAX_SESSIONS",
+        value_name = "N",
+        default_value_t = 1000,
+        help_heading = "MCP"
+    )]
+    pub(crate) max_sessions: usize,
+
+    /// A session nobody used for this long is closed
+    #[arg(
+        long,
+        env = "GANTRY_SESSION_MAX_IDLE",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "30m",
+        help_heading = "MCP"
+    )]
+    pub(crate) session_max_idle: Duration,
+
+    /// Do not serve the HTTP+SSE transport of 2024-11-05 on /sse
+    #[arg(
+        long,
+        env = "GANTRY_NO_LEGACY_SSE",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new(),
+        help_heading = "MCP"
+    )]
+    pub(crate) no_legacy_sse: bool,
+
+    /// Who may call [default: none on loopback, elsewhere api-key with a key made at start]
+    #[arg(long, env = "GANTRY_AUTH", value_enum, help_heading = "Who may call")]
+    pub(crate) auth: Option<AuthMode>,
+
+    /// Keys as NAME:ROLE:KEY, or NAME:ROLE:sha256:HEX; roles are read, write, admin
+    #[arg(
+        long,
+        env = "GANTRY_API_KEYS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "KEY",
+        help_heading = "Who may call"
+    )]
+    pub(crate) api_keys: Vec<String>,
+
+    /// File with one key a line, in the form of --api-keys; read again when it changes
+    #[arg(long, env = "GANTRY_API_KEYS_FILE", value_name = "FILE", help_heading = "Who may call")]
+    pub(crate) api_keys_file: Option<PathBuf>,
+
+    /// Offer only tools that change nothing
+    #[arg(
+        long,
+        env = "GANTRY_READ_ONLY",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new(),
+        help_heading = "What may be called"
+    )]
+    pub(crate) read_only: bool,
+
+    /// Offer no tool that may destroy something
+    #[arg(
+        long,
+        env = "GANTRY_DISABLE_DESTRUCTIVE",
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new(),
+        help_heading = "What may be called"
+    )]
+    pub(crate) disable_destructive: bool,
+
+    /// Offer only these tools (globs, separated by commas)
+    #[arg(
+        long,
+        env = "GANTRY_ALLOW_TOOLS",
+        value_delimiter = ',',
+        value_name = "GLOB",
+        help_heading = "What may be called"
+    )]
+    pub(crate) allow_tools: Vec<String>,
+
+    /// Never offer these tools (globs, separated by commas)
+    #[arg(
+        long,
+        env = "GANTRY_DENY_TOOLS",
+        value_delimiter = ',',
+        value_name = "GLOB",
+        help_heading = "What may be called"
+    )]
+    pub(crate) deny_tools: Vec<String>,
+
+    /// Most calls of a tool by one caller, as GLOB=N/s, GLOB=N/min or GLOB=N/h
+    #[arg(
+        long,
+        env = "GANTRY_RATE_LIMIT",
+        value_delimiter = ',',
+        value_name = "GLOB=RATE",
+        help_heading = "What may be called"
+    )]
+    pub(crate) rate_limit: Vec<RateLimit>,
+
+    /// Longest a call may take; changes half done still run to their end
+    #[arg(
+        long,
+        env = "GANTRY_DEADLINE",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "What may be called"
+    )]
+    pub(crate) deadline: Duration,
+
+    /// Largest result of a tool, in bytes; long text is cut to fit
+    #[arg(
+        long,
+        env = "GANTRY_MAX_OUTPUT_BYTES",
+        value_name = "BYTES",
+        default_value_t = 256 * 1024,
+        help_heading = "What may be called"
+    )]
+    pub(crate) max_output_bytes: usize,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn parse(args: &[&str]) -> Result<Settings, clap::Error> {
+        Program::try_parse_from([&["test"], args].concat()).map(|program| program.settings)
+    }
+
+    #[test]
+    fn listens_on_loopback_by_default() {
+        let settings = parse(&[]).expect("defaults");
+        assert_eq!(settings.listen.address(8002).to_string(), "127.0.0.1:8002");
+        let settings = parse(&["--mcp-port", "9", "--port", "8"]).expect("ports");
+        assert_eq!(settings.listen.address(8002).to_string(), "127.0.0.1:9");
+    }
+
+    #[test]
+    fn a_bad_value_names_its_setting() {
+        for (args, name) in [
+            (["--listen", "nowhere"], "--listen"),
+            (["--rate-limit", "docker_restart=fast"], "--rate-limit"),
+            (["--deadline", "soon"], "--deadline"),
+            (["--auth", "magic"], "--auth"),
+        ] {
+            let error = parse(&args).err().expect("refused").to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}
