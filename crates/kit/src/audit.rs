@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_at_any_depth() {
-        let arguments = json!({"key": "MODE", "value": "hush", "inner": {"Token": "hush"}, "long": "x".repeat(500)});
+        let arguments =
+            json!({"key": "MODE", "value": "hush", "inner": {"Token": "hush"}, "long": "x".repeat(500)});
         let masked = mask(arguments.as_object().expect("object"), &["value".to_owned()]);
         let text = serde_json::to_string(&masked).expect("json");
         assert!(!text.contains("hush") && text.contains("MODE"), "{text}");

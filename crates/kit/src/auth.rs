@@ -104,7 +104,9 @@ impl Auth {
         let rule = match mode {
             AuthMode::None => Rule::None,
             AuthMode::Upstream if !takes_upstream_token => {
-                bail!("--auth (GANTRY_AUTH): this server's upstream takes no bearer token, so it cannot be `upstream`")
+                bail!(
+                    "--auth (GANTRY_AUTH): this server's upstream takes no bearer token, so it cannot be `upstream`"
+                )
             }
             AuthMode::Upstream => Rule::Upstream,
             AuthMode::ApiKey => {
@@ -137,10 +139,7 @@ impl Auth {
     ///
     /// # Errors
     /// `AUTHENTICATION_ERROR` without saying whether a key was near.
-    pub(crate) fn admit(
-        &self,
-        headers: &HeaderMap,
-    ) -> Result<(Principal, Option<UpstreamToken>), ToolError> {
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(Principal, Option<UpstreamToken>), ToolError> {
         match &self.rule {
             Rule::None => Ok((self.anonymous.clone(), None)),
             Rule::Keys(keys) => {
@@ -164,8 +163,7 @@ impl Auth {
 /// The credential of `Authorization: Bearer` or `X-API-Key`; exactly one.
 fn credential(headers: &HeaderMap) -> Result<&str, ToolError> {
     let refuse = |message| ToolError::new(Code::AuthenticationError, message);
-    if headers.get_all(header::AUTHORIZATION).iter().count() + headers.get_all(X_API_KEY).iter().count() > 1
-    {
+    if headers.get_all(header::AUTHORIZATION).iter().count() + headers.get_all(X_API_KEY).iter().count() > 1 {
         return Err(refuse("send one credential, not several"));
     }
     let value = match (headers.get(header::AUTHORIZATION), headers.get(X_API_KEY)) {
@@ -307,7 +305,9 @@ mod tests {
 
     #[test]
     fn a_bad_key_is_refused_without_repeating_it() {
-        for line in ["secretsecret", "a:king:secretsecret", ":read:secretsecret", "a:read:sha256:secretsecret"] {
+        for line in
+            ["secretsecret", "a:king:secretsecret", ":read:secretsecret", "a:read:sha256:secretsecret"]
+        {
             let error = format!("{:#}", keys(&[line]).err().expect("refused"));
             assert!(error.contains("--api-keys"), "{error}");
             assert!(!error.contains("secretsecret"), "{error}");

@@ -99,7 +99,9 @@ impl<S: Service> Catalog<S> {
 }
 
 /// Some clients refuse an object schema that does not name its properties, even when there are none.
-fn with_properties(mut schema: serde_json::Map<String, serde_json::Value>) -> serde_json::Map<String, serde_json::Value> {
+fn with_properties(
+    mut schema: serde_json::Map<String, serde_json::Value>,
+) -> serde_json::Map<String, serde_json::Value> {
     schema.entry("properties").or_insert_with(|| serde_json::Map::new().into());
     schema
 }

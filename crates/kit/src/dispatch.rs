@@ -107,7 +107,9 @@ impl<S: Service> Dispatch<S> {
                 Some(error) => Failure::Tool(error),
                 None => Failure::Protocol(error),
             }),
-            Ok(Err(_panic)) => Err(Failure::Tool(ToolError::internal(format!("{name} panicked; this is a bug")))),
+            Ok(Err(_panic)) => {
+                Err(Failure::Tool(ToolError::internal(format!("{name} panicked; this is a bug"))))
+            }
             Err(_elapsed) => Err(Failure::Tool(self.too_slow(entry))),
         }
     }

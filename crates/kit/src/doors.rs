@@ -31,13 +31,14 @@ pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
         .route("/version", get(operations::version::<S>))
         .route("/health", get(operations::health::<S>))
         .route("/health/live", get(operations::live::<S>))
-        .route("/health/ready", get(operations::ready::<S>))
-        .fallback(operations::not_found::<S>)
-        .method_not_allowed_fallback(operations::wrong_method::<S>);
+        .route("/health/ready", get(operations::ready::<S>));
     if legacy_sse {
         router = router.route("/sse", get(sse::open::<S>)).route("/messages", post(sse::message::<S>));
     }
-    router.with_state(app)
+    router
+        .fallback(operations::not_found::<S>)
+        .method_not_allowed_fallback(operations::wrong_method::<S>)
+        .with_state(app)
 }
 
 /// Reads a request's body.

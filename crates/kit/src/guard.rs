@@ -16,10 +16,7 @@ pub struct Guard {
 
 impl Guard {
     /// `hosts` are `name` (any port) or `name:port`; `origins` are `scheme://name[:port]`. `*` allows all.
-    pub fn new(
-        hosts: impl IntoIterator<Item = String>,
-        origins: impl IntoIterator<Item = String>,
-    ) -> Self {
+    pub fn new(hosts: impl IntoIterator<Item = String>, origins: impl IntoIterator<Item = String>) -> Self {
         let lower = |text: String| text.trim().trim_end_matches('/').to_ascii_lowercase();
         let hosts: Vec<String> = hosts.into_iter().map(lower).collect();
         let any_host = hosts.iter().any(|host| host == "*");
@@ -128,15 +125,13 @@ mod tests {
     fn any_host_does_not_mean_any_origin() {
         let guard = Guard::new(["*".to_owned()], []);
         assert_eq!(check(&guard, "anything.example", None), None);
-        assert_eq!(
-            check(&guard, "anything.example", Some("https://evil.example")),
-            Some(Code::Forbidden)
-        );
+        assert_eq!(check(&guard, "anything.example", Some("https://evil.example")), Some(Code::Forbidden));
     }
 
     #[test]
     fn nothing_named_is_refused() {
-        let error = Guard::default().check(&Uri::from_static("/mcp"), &HeaderMap::new()).expect_err("no host");
+        let error =
+            Guard::default().check(&Uri::from_static("/mcp"), &HeaderMap::new()).expect_err("no host");
         assert_eq!(error.code, Code::ValidationError);
     }
 }

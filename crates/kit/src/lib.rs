@@ -33,6 +33,8 @@ pub use health::Check;
 pub use params::Parameters;
 pub use rmcp::handler::server::wrapper::Json;
 pub use run::run;
+#[cfg(feature = "testing")]
+pub use run::testing;
 pub use service::{Aliases, Kit, Service};
 pub use text::{Text, Truncated, clip};
 

@@ -13,6 +13,11 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// rmcp tells of every request at level info; a filter that names it overrides this.
+const QUIETER: &str = "rmcp=warn";
+/// The audit is kept whatever the level.
+const ALWAYS: &str = "audit=info";
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -59,7 +64,7 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
         other => other.to_owned(),
     };
     let filter = EnvFilter::builder()
-        .parse(&level)
+        .parse(format!("{QUIETER},{level},{ALWAYS}"))
         .map_err(|error| anyhow::anyhow!("--log-level (LOG_LEVEL) {level:?}: {error}"))?;
     let text = match args.log_format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

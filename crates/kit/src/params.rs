@@ -70,19 +70,16 @@ pub(crate) fn nul(arguments: &Map<String, Value>) -> Option<String> {
     fn walk(value: &Value) -> Option<String> {
         match value {
             Value::String(text) => text.contains('\0').then(String::new),
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .find_map(|(at, item)| walk(item).map(|rest| format!("[{at}]{rest}"))),
+            Value::Array(items) => {
+                items.iter().enumerate().find_map(|(at, item)| walk(item).map(|rest| format!("[{at}]{rest}")))
+            }
             Value::Object(fields) => {
                 fields.iter().find_map(|(name, value)| walk(value).map(|rest| format!(".{name}{rest}")))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => None,
         }
     }
-    arguments
-        .iter()
-        .find_map(|(name, value)| walk(value).map(|rest| clip(&format!("{name}{rest}"))))
+    arguments.iter().find_map(|(name, value)| walk(value).map(|rest| clip(&format!("{name}{rest}"))))
 }
 
 #[cfg(test)]

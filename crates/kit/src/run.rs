@@ -56,7 +56,10 @@ pub fn run<S: Service>() -> ExitCode {
     let started = crate::log::init(&program.settings.log)
         .and_then(|()| runtime.block_on(start::<S>(program.service, &program.settings)));
     let code = match started {
-        Ok(server) => runtime.block_on(server.run()).map_or_else(|error| failed(&name, &error, 1), |()| ExitCode::SUCCESS),
+        Ok(server) => match runtime.block_on(async { server.run(signalled()?).await }) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&name, &error, 1),
+        },
         Err(error) => failed(&name, &error, 2),
     };
     // A read of stdin cannot be interrupted; nothing else is left.
@@ -99,8 +102,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
     });
     let handler = Handler::new(dispatch.clone(), auth.is_on());
     let streams = CancellationToken::new();
-    let sessions =
-        Arc::new(Sessions::new(settings.max_sessions, settings.session_max_idle, metrics.clone()));
+    let sessions = Arc::new(Sessions::new(settings.max_sessions, settings.session_max_idle, metrics.clone()));
     let app = App {
         streamable: StreamableHttpService::new(
             {
@@ -171,17 +173,17 @@ fn introduce<S: Service>(address: SocketAddr, key: &str) {
 }
 
 impl<S: Service> Server<S> {
-    async fn run(self) -> anyhow::Result<()> {
+    /// Serves until `stop` resolves, then winds up.
+    async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         match self.listener {
-            Some(_) => self.serve_http().await,
-            None => self.serve_stdio().await,
+            Some(_) => self.serve_http(stop).await,
+            None => self.serve_stdio(stop).await,
         }
     }
 
     /// Not ready from the signal on; still serving until the calls in flight are done, so that those who have
     /// not heard yet lose nothing; then closed.
-    async fn serve_http(self) -> anyhow::Result<()> {
-        let mut stop = Stop::new()?;
+    async fn serve_http(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Some(listener) = self.listener else { return Ok(()) };
         let closed = CancellationToken::new();
         let router = doors::router(self.app.clone(), self.legacy_sse);
@@ -194,7 +196,7 @@ impl<S: Service> Server<S> {
         let server = axum::serve(listener, router).with_graceful_shutdown(closed.clone().cancelled_owned());
         let mut server = tokio::spawn(server.into_future());
         tokio::select! {
-            () = stop.asked() => {}
+            () = stop => {}
             ended = &mut server => return Ok(ended??),
         }
         tracing::info!(in_flight = self.app.dispatch.calls.len(), "stopping");
@@ -219,12 +221,13 @@ impl<S: Service> Server<S> {
         Ok(())
     }
 
-    async fn serve_stdio(self) -> anyhow::Result<()> {
-        let mut stop = Stop::new()?;
+    async fn serve_stdio(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let cancel = self.app.streams.clone();
         let transport = rmcp::transport::stdio();
         let served = async {
-            match rmcp::service::serve_server_with_ct(self.app.handler.clone(), transport, cancel.clone()).await {
+            match rmcp::service::serve_server_with_ct(self.app.handler.clone(), transport, cancel.clone())
+                .await
+            {
                 Ok(session) => session.waiting().await.map(drop).map_err(anyhow::Error::from),
                 // A client that closes its end before it said anything has changed its mind.
                 Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
@@ -233,11 +236,14 @@ impl<S: Service> Server<S> {
         };
         let result = tokio::select! {
             result = served => result,
-            () = stop.asked() => Ok(()),
+            () = stop => Ok(()),
         };
         self.app.dispatch.calls.close();
         if tokio::time::timeout(self.grace, self.app.dispatch.calls.wait()).await.is_err() {
-            tracing::warn!(in_flight = self.app.dispatch.calls.len(), "calls did not end in time and are cut off");
+            tracing::warn!(
+                in_flight = self.app.dispatch.calls.len(),
+                "calls did not end in time and are cut off"
+            );
         }
         cancel.cancel();
         finish_changes(&self.kit).await;
@@ -254,21 +260,51 @@ async fn finish_changes(kit: &Kit) {
     kit.changes.wait().await;
 }
 
-/// SIGTERM or SIGINT.
-struct Stop {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+/// Resolves at SIGTERM or SIGINT.
+fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
-impl Stop {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+/// A server inside a test, on a free loopback port.
+#[cfg(feature = "testing")]
+pub mod testing {
+    use super::*;
+    use tokio_util::sync::DropGuard;
+
+    /// Stops when dropped.
+    pub struct Running {
+        /// `http://127.0.0.1:PORT`
+        pub url: String,
+        stop: DropGuard,
+        ended: tokio::task::JoinHandle<anyhow::Result<()>>,
     }
 
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    impl Running {
+        /// Asks the server to stop, as a signal does, and gives what to await its end with.
+        pub fn stop(self) -> tokio::task::JoinHandle<anyhow::Result<()>> {
+            drop(self.stop);
+            self.ended
         }
+    }
+
+    /// Starts a server with these arguments.
+    ///
+    /// # Errors
+    /// What the program would say on such a start.
+    pub async fn start<S: Service>(args: &[&str]) -> anyhow::Result<Running> {
+        let args = ["test", "--listen", "127.0.0.1:0"].iter().chain(args);
+        let program = Program::<S::Args>::try_parse_from(args)?;
+        let server = super::start::<S>(program.service, &program.settings).await?;
+        let address = server.listener.as_ref().context("no network door")?.local_addr()?;
+        let stop = CancellationToken::new();
+        let ended = tokio::spawn(server.run(stop.clone().cancelled_owned()));
+        Ok(Running { url: format!("http://{address}"), stop: stop.drop_guard(), ended })
     }
 }

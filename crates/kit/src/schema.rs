@@ -173,6 +173,7 @@ mod tests {
 
     #[derive(Serialize, JsonSchema)]
     #[serde(rename_all = "lowercase")]
+    #[expect(dead_code, reason = "only its schema is looked at")]
     enum Kind {
         /// The one.
         One,
@@ -189,6 +190,9 @@ mod tests {
         assert_eq!(schema["properties"]["count"]["description"], "How many.");
         let kind = &schema["properties"]["list"]["items"]["properties"]["kind"];
         assert_eq!(kind["enum"], serde_json::json!(["one", "two"]));
-        assert_eq!(schema["properties"]["inner"]["properties"]["maybe"]["enum"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            schema["properties"]["inner"]["properties"]["maybe"]["enum"].as_array().map(Vec::len),
+            Some(2)
+        );
     }
 }

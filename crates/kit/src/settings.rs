@@ -125,13 +125,7 @@ pub struct Settings {
     pub(crate) sessions: Switch,
 
     /// Most sessions at once
-    #[arg(
-        long,
-        env = "GANTRY_MAX_SESSIONS",
-        value_name = "N",
-        default_value_t = 1000,
-        help_heading = "MCP"
-    )]
+    #[arg(long, env = "GANTRY_MAX_SESSIONS", value_name = "N", default_value_t = 1000, help_heading = "MCP")]
     pub(crate) max_sessions: usize,
 
     /// A session nobody used for this long is closed
@@ -280,7 +274,7 @@ mod tests {
             (["--deadline", "soon"], "--deadline"),
             (["--auth", "magic"], "--auth"),
         ] {
-            let error = parse(&args).err().expect("refused").to_string();
+            let error = parse(&args).expect_err("refused").to_string();
             assert!(error.contains(name), "{error}");
         }
     }

@@ -136,7 +136,8 @@ async fn messages_of(response: Response) -> Vec<Value> {
 /// rmcp says some things in plain text only: give them a body that a client can read.
 async fn explain(response: Response, request: &Bytes) -> Response {
     let status = response.status();
-    let json = response.headers().get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
+    let json =
+        response.headers().get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
     if json {
         return response;
     }
@@ -148,10 +149,14 @@ async fn explain(response: Response, request: &Bytes) -> Response {
     if text.contains(FULL) {
         return ToolError::new(Code::RateLimited, FULL).with("retry_after", 60).into_response();
     }
-    let mut answer = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE && text.starts_with("fail to deserialize") {
+    let mut answer = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE
+        && text.starts_with("fail to deserialize")
+    {
         match serde_json::from_slice::<Value>(request) {
             Err(error) => parse_error(&error),
-            Ok(_) => protocol_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, "not a JSON-RPC 2.0 message of MCP"),
+            Ok(_) => {
+                protocol_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, "not a JSON-RPC 2.0 message of MCP")
+            }
         }
     } else {
         protocol_error(status, INVALID_REQUEST, &text)

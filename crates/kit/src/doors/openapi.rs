@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value, json};
 
+use crate::Code;
 use crate::app::{Admitted, App};
 use crate::catalog::Entry;
 use crate::service::Service;
-use crate::Code;
 
 pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, caller: Admitted) -> Json<Value> {
     let entries = app.dispatch.catalog.list(caller.0.role, true);

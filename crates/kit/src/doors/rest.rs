@@ -7,12 +7,12 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
+use http::Method;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::request::Parts;
-use http::Method;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CallToolResult, ClientJsonRpcMessage, ClientRequest, GetExtensions,
-    InitializeRequestParams, NumberOrString, ServerJsonRpcMessage, ServerResult,
+    CallToolRequest, CallToolRequestParams, CallToolResult, ClientJsonRpcMessage, ClientRequest,
+    GetExtensions, InitializeRequestParams, NumberOrString, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::transport::OneshotTransport;
 use serde_json::{Map, Value, json};
@@ -117,8 +117,7 @@ async fn invoke<S: Service>(
     let cancel = CancellationToken::new();
     let _cancelled_on_drop = cancel.clone().drop_guard();
     let client = InitializeRequestParams::default();
-    let running =
-        rmcp::service::serve_directly_with_ct(app.handler.clone(), transport, Some(client), cancel);
+    let running = rmcp::service::serve_directly_with_ct(app.handler.clone(), transport, Some(client), cancel);
     tokio::spawn(running.waiting());
     while let Some(message) = answers.recv().await {
         if matches!(message, ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)) {
@@ -158,19 +157,14 @@ fn result_of(result: CallToolResult) -> Response {
 
 /// Puts the status to our error object; a tool's own words, without a code, are an upstream's.
 fn failure(text: &str) -> Response {
-    let parsed: Option<Value> = serde_json::from_str(text).ok();
-    let code = parsed
-        .as_ref()
-        .and_then(|error| Code::ALL.into_iter().find(|code| error["error"] == code.as_str()));
-    match (code, parsed) {
-        (Some(code), Some(error)) => {
-            let mut response = (code.status(), Json(&error)).into_response();
-            if let Some(seconds) = error["details"]["retry_after"].as_u64() {
-                response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
-            }
-            response
-        }
-        _ => ToolError::service(text).into_response(),
+    let parsed: Value = serde_json::from_str(text).unwrap_or_default();
+    let Some(code) = Code::ALL.into_iter().find(|code| parsed["error"] == code.as_str()) else {
+        return ToolError::service(text).into_response();
+    };
+    let kind = [(CONTENT_TYPE, "application/json")];
+    let mut response = (code.status(), kind, text.to_owned()).into_response();
+    if let Some(seconds) = parsed["details"]["retry_after"].as_u64() {
+        response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
     }
+    response
 }
-

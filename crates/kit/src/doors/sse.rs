@@ -135,7 +135,8 @@ pub(super) async fn message<S: Service>(
     };
     let session = app.sse.open().get(&session_id).filter(|session| session.owner == caller).cloned();
     let Some(Session { mut inbox, .. }) = session else {
-        return Refusal(ToolError::new(Code::NotFound, "there is no such session; open one on sse")).into_response();
+        return Refusal(ToolError::new(Code::NotFound, "there is no such session; open one on sse"))
+            .into_response();
     };
     let body = match super::read(body, app.max_body_bytes).await {
         Ok(body) => body,

@@ -1,0 +1,434 @@
+//! The chassis from outside: a small server of every temper, called over its real doors.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use kit::testing::{Running, start};
+use kit::{Aliases, Call, Check, Json, Kit, Parameters, Result, Service, Text, ToolError};
+use reqwest::Response;
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::{ServerHandler, tool, tool_router};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What tools leave behind for the tests to see.
+static CANCELLED: AtomicUsize = AtomicUsize::new(0);
+static CHANGED: AtomicUsize = AtomicUsize::new(0);
+
+struct Temper {
+    kit: Kit,
+}
+
+impl ServerHandler for Temper {}
+
+impl Service for Temper {
+    const SLUG: &'static str = "temper";
+    const PORT: u16 = 0;
+    const ABOUT: &'static str = "Tools of every temper.";
+    const TAKES_UPSTREAM_TOKEN: bool = true;
+
+    type Args = Args;
+
+    async fn connect(_args: Args, kit: Kit) -> anyhow::Result<Self> {
+        Ok(Self { kit })
+    }
+
+    fn tools() -> ToolRouter<Self> {
+        Self::router()
+    }
+
+    fn aliases() -> Aliases<Self> {
+        Aliases { router: Self::alias_router(), of: &[("old_write", "write")] }
+    }
+
+    fn checks(&self) -> Vec<Check<'_>> {
+        vec![Check::optional("moon", async { Err("not up".to_owned()) })]
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Args {}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// How much.
+    #[serde(default)]
+    amount: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    /// How much.
+    amount: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct LogOutput {
+    /// A long text.
+    log: Text,
+}
+
+#[tool_router(router = router)]
+impl Temper {
+    /// Reads.
+    #[tool(title = "Read", annotations(read_only_hint = true))]
+    async fn read(&self, Parameters(input): Parameters<Input>) -> Result<Json<Output>> {
+        Ok(Json(Output { amount: input.amount }))
+    }
+
+    /// Writes.
+    #[tool(title = "Write", annotations(read_only_hint = false, destructive_hint = false))]
+    async fn write(&self, Parameters(input): Parameters<Input>) -> Result<Json<Output>> {
+        Ok(Json(Output { amount: input.amount }))
+    }
+
+    /// Destroys.
+    #[tool(title = "Destroy", annotations(read_only_hint = false, destructive_hint = true))]
+    async fn destroy(&self, Parameters(input): Parameters<Input>) -> Result<Json<Output>> {
+        Ok(Json(Output { amount: input.amount }))
+    }
+
+    /// Waits `amount` milliseconds, telling how far it is.
+    #[tool(title = "Wait", annotations(read_only_hint = true))]
+    async fn wait(&self, Parameters(input): Parameters<Input>, call: Call) -> Result<Json<Output>> {
+        struct Gone;
+        impl Drop for Gone {
+            fn drop(&mut self) {
+                CANCELLED.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let gone = Gone;
+        call.progress(0.5, Some(1.0), "half way").await;
+        tokio::time::sleep(Duration::from_millis(input.amount)).await;
+        std::mem::forget(gone);
+        Ok(Json(Output { amount: input.amount }))
+    }
+
+    /// Changes something over `amount` milliseconds, to its end.
+    #[tool(title = "Change", annotations(read_only_hint = false))]
+    async fn change(&self, Parameters(input): Parameters<Input>) -> Result<Json<Output>> {
+        let work = async move {
+            tokio::time::sleep(Duration::from_millis(input.amount)).await;
+            CHANGED.fetch_add(1, Ordering::SeqCst);
+            Ok(Json(Output { amount: input.amount }))
+        };
+        self.kit.run_to_end("change", work).await
+    }
+
+    /// Panics.
+    #[tool(title = "Panic", annotations(read_only_hint = true))]
+    async fn panic(&self) -> Result<Json<Output>> {
+        panic!("a bug, for the test")
+    }
+
+    /// Fails for a reason only the log may know.
+    #[tool(title = "Fail", annotations(read_only_hint = true))]
+    async fn fail(&self) -> Result<Json<Output>> {
+        Err(ToolError::service("the upstream is down").because(&std::io::Error::other("hunter2")))
+    }
+
+    /// Gives too much.
+    #[tool(title = "Flood", annotations(read_only_hint = true))]
+    async fn flood(&self, Parameters(input): Parameters<Input>) -> Result<Json<Vec<u64>>> {
+        Ok(Json((0..input.amount).collect()))
+    }
+
+    /// Gives `amount` lines.
+    #[tool(title = "Log", annotations(read_only_hint = true))]
+    async fn log(&self, Parameters(input): Parameters<Input>) -> Result<Json<LogOutput>> {
+        let lines: String = (0..input.amount).map(|at| format!("line \"{at}\"\n")).collect();
+        Ok(Json(LogOutput { log: Text::tail(lines, self.kit.text_limit(), "ask for fewer lines") }))
+    }
+}
+
+#[tool_router(router = alias_router)]
+impl Temper {
+    /// The old name of `write`.
+    #[tool(title = "Write (old)", annotations(read_only_hint = false, destructive_hint = false))]
+    async fn old_write(&self, Parameters(input): Parameters<Input>) -> Result<Json<Output>> {
+        Ok(Json(Output { amount: input.amount }))
+    }
+}
+
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+
+#[expect(clippy::disallowed_methods, reason = "the client of the tests")]
+async fn send(request: reqwest::RequestBuilder) -> Response {
+    request.timeout(Duration::from_secs(10)).send().await.expect("an answer")
+}
+
+async fn call(server: &Running, tool: &str, arguments: Value) -> (u16, Value) {
+    let answer = send(CLIENT.post(format!("{}/tools/{tool}", server.url)).json(&arguments)).await;
+    (answer.status().as_u16(), answer.json().await.expect("json"))
+}
+
+/// A request of a 2026-07-28 client.
+fn modern(server: &Running, method: &str, name: Option<&str>, mut params: Value) -> reqwest::RequestBuilder {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let request = CLIENT
+        .post(format!("{}/mcp", server.url))
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", method);
+    let request = match name {
+        Some(name) => request.header("mcp-name", name),
+        None => request,
+    };
+    request.json(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+}
+
+async fn temper(args: &[&str]) -> Running {
+    start::<Temper>(args).await.expect("a server")
+}
+
+#[tokio::test]
+async fn listing_is_stable_and_plain() {
+    let server = temper(&[]).await;
+    let answer: Value =
+        send(modern(&server, "tools/list", None, json!({}))).await.json().await.expect("json");
+    let tools = answer["result"]["tools"].as_array().expect("tools");
+    for tool in tools {
+        for schema in ["inputSchema", "outputSchema"] {
+            assert_eq!(kit::schema::faults(&tool[schema]), Vec::<String>::new(), "{tool}");
+        }
+    }
+    insta::assert_snapshot!(serde_json::to_string_pretty(&answer["result"]).expect("json"));
+}
+
+#[tokio::test]
+async fn every_failure_has_its_code() {
+    let server = temper(&["--deadline", "100ms", "--max-output-bytes", "2000"]).await;
+    for (tool, arguments, status, code) in [
+        ("read", json!({"amount": -1}), 400, "VALIDATION_ERROR"),
+        ("read", json!({"amuont": 1}), 400, "VALIDATION_ERROR"),
+        ("read", json!([1]), 400, "VALIDATION_ERROR"),
+        ("wait", json!({"amount": 5000}), 504, "TIMEOUT_ERROR"),
+        ("panic", json!({}), 500, "INTERNAL_ERROR"),
+        ("fail", json!({}), 502, "SERVICE_ERROR"),
+        ("flood", json!({"amount": 5000}), 400, "VALIDATION_ERROR"),
+        ("nothing", json!({}), 404, "NOT_FOUND"),
+    ] {
+        let (got, body) = call(&server, tool, arguments).await;
+        assert_eq!((got, body["error"].as_str()), (status, Some(code)), "{tool}: {body}");
+        assert!(!body.to_string().contains("hunter2"), "the source chain left: {body}");
+    }
+    let (_, body) = call(&server, "flood", json!({"amount": 5000})).await;
+    assert!(body["message"].as_str().expect("text").contains("narrow it with amount"), "{body}");
+}
+
+#[tokio::test]
+async fn an_error_over_mcp_is_a_result_without_structure() {
+    let server = temper(&[]).await;
+    let request = modern(&server, "tools/call", Some("fail"), json!({"name": "fail", "arguments": {}}));
+    let answer: Value = send(request).await.json().await.expect("json");
+    let result = &answer["result"];
+    assert_eq!(result["isError"], true);
+    assert_eq!(result.get("structuredContent"), None);
+    let error: Value =
+        serde_json::from_str(result["content"][0]["text"].as_str().expect("text")).expect("json");
+    assert_eq!(error, json!({"error": "SERVICE_ERROR", "message": "the upstream is down", "details": {}}));
+}
+
+#[tokio::test]
+async fn long_text_is_cut_to_fit() {
+    let server = temper(&["--max-output-bytes", "2000"]).await;
+    let (status, body) = call(&server, "log", json!({"amount": 1000})).await;
+    assert_eq!(status, 200, "{body}");
+    assert!(body["log"]["text"].as_str().expect("text").ends_with("line \"999\"\n"));
+    assert_eq!(body["log"]["truncated"]["next"], "ask for fewer lines");
+}
+
+#[tokio::test]
+async fn keys_decide_what_is_seen_and_called() {
+    let keys = ["--api-keys", "ci:read:reader,ops:write:writer"];
+    let server = temper(&keys).await;
+    let tools = |key: &'static str| {
+        let request = CLIENT.get(format!("{}/tools", server.url)).bearer_auth(key);
+        async move {
+            let answer: Value = send(request).await.json().await.expect("json");
+            answer["tools"].as_array().map_or(0, Vec::len)
+        }
+    };
+    assert_eq!((tools("reader").await, tools("writer").await), (6, 9));
+    for (request, status) in [
+        (CLIENT.get(format!("{}/tools", server.url)), 401),
+        (CLIENT.get(format!("{}/tools", server.url)).bearer_auth("wrong"), 401),
+        (CLIENT.get(format!("{}/metrics", server.url)), 401),
+        (CLIENT.get(format!("{}/sse", server.url)), 401),
+        (CLIENT.get(format!("{}/docs", server.url)), 401),
+        (modern(&server, "tools/list", None, json!({})), 401),
+        (CLIENT.post(format!("{}/tools/write", server.url)).header("x-api-key", "reader"), 403),
+        (CLIENT.post(format!("{}/tools/old_write", server.url)).header("x-api-key", "reader"), 403),
+        (CLIENT.post(format!("{}/tools/write", server.url)).header("x-api-key", "writer"), 200),
+        (CLIENT.get(format!("{}/health/ready", server.url)), 200),
+    ] {
+        let answer = send(request).await;
+        assert_eq!(answer.status().as_u16(), status, "{}", answer.url());
+        assert_eq!(answer.headers().contains_key("www-authenticate"), status == 401);
+    }
+    let list = send(modern(&server, "tools/list", None, json!({})).bearer_auth("reader")).await;
+    let list: Value = list.json().await.expect("json");
+    assert_eq!(list["result"]["cacheScope"], "private");
+}
+
+#[tokio::test]
+async fn a_changed_key_file_is_taken() {
+    let file = std::env::temp_dir().join(format!("gantry-keys-{}", std::process::id()));
+    std::fs::write(&file, "one:read:first\n").expect("written");
+    let server = temper(&["--api-keys-file", file.to_str().expect("path")]).await;
+    let status = |key: &'static str| {
+        let request = CLIENT.get(format!("{}/tools", server.url)).bearer_auth(key);
+        async move { send(request).await.status().as_u16() }
+    };
+    assert_eq!((status("first").await, status("second").await), (200, 401));
+    std::fs::write(&file, "one:read:second\n# more\n").expect("written");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!((status("first").await, status("second").await), (401, 200));
+    std::fs::write(&file, "broken").expect("written");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(status("second").await, 200);
+    std::fs::remove_file(&file).expect("removed");
+}
+
+#[tokio::test]
+async fn switches_and_limits_hold_on_every_door() {
+    let server = temper(&["--deny-tools", "wri*", "--disable-destructive", "--rate-limit", "read=2/h"]).await;
+    for tool in ["write", "old_write", "destroy", "change"] {
+        assert_eq!(call(&server, tool, json!({})).await.0, 403, "{tool}");
+        let request = modern(&server, "tools/call", Some(tool), json!({"name": tool, "arguments": {}}));
+        let answer: Value = send(request).await.json().await.expect("json");
+        assert!(
+            answer["result"]["content"][0]["text"].as_str().expect("text").contains("FORBIDDEN"),
+            "{answer}"
+        );
+    }
+    assert_eq!(call(&server, "read", json!({})).await.0, 200);
+    assert_eq!(call(&server, "read", json!({})).await.0, 200);
+    let answer = send(CLIENT.post(format!("{}/tools/read", server.url))).await;
+    assert_eq!(answer.status(), 429);
+    let wait: u64 = answer.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
+    assert!((1..=1800).contains(&wait));
+}
+
+#[tokio::test]
+async fn a_foreign_page_gets_nowhere() {
+    let server = temper(&[]).await;
+    for path in [
+        "mcp",
+        "sse",
+        "messages?session_id=1",
+        "tools",
+        "tools/read",
+        "openapi.json",
+        "docs",
+        "metrics",
+        "version",
+        "no",
+    ] {
+        for (header, value) in [("host", "evil.example"), ("origin", "https://evil.example")] {
+            for request in
+                [CLIENT.get(format!("{}/{path}", server.url)), CLIENT.post(format!("{}/{path}", server.url))]
+            {
+                let status = send(request.header(header, value)).await.status();
+                assert_eq!(status, 403, "{path} with {header}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_closed_request_cancels_a_tool_but_not_a_change() {
+    let server = temper(&[]).await;
+    let before = (CANCELLED.load(Ordering::SeqCst), CHANGED.load(Ordering::SeqCst));
+    for tool in ["wait", "change"] {
+        let request = CLIENT.post(format!("{}/tools/{tool}", server.url)).json(&json!({"amount": 500}));
+        #[expect(clippy::disallowed_methods, reason = "this one is left")]
+        let answer = request.timeout(Duration::from_millis(100)).send().await;
+        assert!(answer.is_err());
+    }
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(CANCELLED.load(Ordering::SeqCst) > before.0);
+    assert_eq!(CHANGED.load(Ordering::SeqCst), before.1 + 1);
+}
+
+#[tokio::test]
+async fn stopping_lets_calls_finish() {
+    let server = temper(&[]).await;
+    let url = server.url.clone();
+    let slow = CLIENT.post(format!("{url}/tools/wait")).json(&json!({"amount": 700}));
+    let slow = tokio::spawn(async move { send(slow).await.status().as_u16() });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let ended = server.stop();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let ready = send(CLIENT.get(format!("{url}/health/ready"))).await;
+    assert_eq!(ready.status(), 503);
+    assert_eq!(slow.await.expect("task"), 200);
+    ended.await.expect("task").expect("a clean end");
+    assert!(CLIENT.get(format!("{url}/health/live")).build().is_ok());
+    assert!(std::net::TcpStream::connect(url.trim_start_matches("http://")).is_err());
+}
+
+#[tokio::test]
+async fn sessions_are_bounded_and_their_owners_alone() {
+    let server = temper(&["--max-sessions", "1", "--api-keys", "a:read:ka,b:read:kb"]).await;
+    let initialize = || {
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+        CLIENT
+            .post(format!("{}/mcp", server.url))
+            .bearer_auth("ka")
+            .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}))
+    };
+    let first = send(initialize()).await;
+    assert_eq!(first.status(), 200);
+    let id = first.headers()["mcp-session-id"].clone();
+    assert_eq!(send(initialize()).await.status(), 429);
+    let list = |key: &str| {
+        CLIENT
+            .post(format!("{}/mcp", server.url))
+            .bearer_auth(key)
+            .header("mcp-session-id", &id)
+            .json(&json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}))
+    };
+    assert_eq!(send(list("ka")).await.status(), 200);
+    assert_eq!(send(list("kb")).await.status(), 404);
+    let close = CLIENT.delete(format!("{}/mcp", server.url)).bearer_auth("ka").header("mcp-session-id", &id);
+    assert!(send(close).await.status().is_success());
+    assert_eq!(send(initialize()).await.status(), 200);
+}
+
+#[tokio::test]
+async fn progress_comes_before_the_result() {
+    let server = temper(&[]).await;
+    let mut params = json!({"name": "wait", "arguments": {"amount": 10}});
+    params["_meta"] = json!({});
+    let request = modern(&server, "tools/call", Some("wait"), params);
+    let (client, request) = request.build_split();
+    let mut request = request.expect("request");
+    let mut body: Value =
+        serde_json::from_slice(request.body().and_then(|it| it.as_bytes()).expect("bytes")).expect("json");
+    body["params"]["_meta"]["progressToken"] = "t".into();
+    *request.body_mut() = Some(body.to_string().into());
+    let text = send(reqwest::RequestBuilder::from_parts(client, request)).await.text().await.expect("text");
+    let progress = text.find("half way").expect("progress");
+    let result = text.find("\"structuredContent\"").expect("result");
+    assert!(progress < result, "{text}");
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused() {
+    for (args, word) in [
+        (["--auth", "api-key"], "--api-keys"),
+        (["--api-keys", "nonsense"], "--api-keys"),
+        (["--api-keys-file", "/nowhere/keys"], "--api-keys-file"),
+        (["--deny-tools", "["], "--deny-tools"),
+        (["--deadline", "soon"], "--deadline"),
+    ] {
+        let error = start::<Temper>(&args).await.err().expect("refused");
+        assert!(format!("{error:#}").contains(word), "{error:#}");
+    }
+}
