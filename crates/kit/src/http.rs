@@ -1,7 +1,9 @@
 //! Outgoing HTTP: one way to make a client and to send, so that time is bounded and failures have a code.
 
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
 use http::StatusCode;
 
 use crate::{Code, Result, ToolError};
@@ -13,16 +15,32 @@ pub struct Client {
     upstream: String,
 }
 
+/// Certificates of authorities beyond the system's.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Authorities(Vec<reqwest::Certificate>);
+
+impl Authorities {
+    pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(file) = file else { return Ok(Self::default()) };
+        let what = || format!("--ca-file (GANTRY_CA_FILE) {}", file.display());
+        let pem = std::fs::read(file).with_context(what)?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).with_context(what)?;
+        anyhow::ensure!(!certificates.is_empty(), "{}: no certificate in it", what());
+        Ok(Self(certificates))
+    }
+}
+
 impl Client {
-    /// A client that names its upstream as `upstream` (with the setting that leads there) in errors, never
-    /// follows a redirect and gives up after `timeout`.
-    ///
-    /// # Errors
-    /// When the machine's certificates cannot be read.
-    pub fn new(upstream: impl Into<String>, timeout: Duration) -> anyhow::Result<Self> {
+    /// See [`crate::Kit::http`].
+    pub(crate) fn new(
+        upstream: impl Into<String>,
+        timeout: Duration,
+        authorities: &Authorities,
+    ) -> anyhow::Result<Self> {
         let inner = reqwest::Client::builder()
             .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
+            .tls_certs_merge(authorities.0.iter().cloned())
             .connect_timeout(Duration::from_secs(5).min(timeout))
             .timeout(timeout)
             .build()?;

@@ -24,6 +24,7 @@ use crate::doors::sse::SseSessions;
 use crate::guard::Guard;
 use crate::handler::Handler;
 use crate::health::Health;
+use crate::http::Authorities;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::service::{Kit, Service};
@@ -91,7 +92,11 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
     let (auth, generated) = Auth::new(settings, loopback, S::TAKES_UPSTREAM_TOKEN)?;
     let metrics = Arc::new(Metrics::new(S::SLUG));
     let catalog = Catalog::new(&Policy::new(settings)?, &metrics)?;
-    let kit = Kit { max_output_bytes: settings.max_output_bytes, changes: TaskTracker::new() };
+    let kit = Kit {
+        max_output_bytes: settings.max_output_bytes,
+        changes: TaskTracker::new(),
+        authorities: Authorities::read(settings.ca_file.as_deref())?,
+    };
     let service = S::connect(args, kit.clone()).await?;
     let dispatch = Arc::new(Dispatch {
         service,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures::FutureExt;
 use rmcp::ServerHandler;
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::health::Check;
+use crate::http::{self, Authorities};
 use crate::{Result, ToolError};
 
 /// One server. The tools are the chassis' to list and call; prompts, resources and completions, where a
@@ -57,6 +59,7 @@ pub struct Aliases<S> {
 pub struct Kit {
     pub(crate) max_output_bytes: usize,
     pub(crate) changes: TaskTracker,
+    pub(crate) authorities: Authorities,
 }
 
 impl Kit {
@@ -68,6 +71,15 @@ impl Kit {
     /// How much of a result one [`crate::Text`] may take; the rest is room for the other fields.
     pub fn text_limit(&self) -> usize {
         self.max_output_bytes - self.max_output_bytes / 8
+    }
+
+    /// A client for one upstream, named as `upstream` in errors (say which setting leads there). It honours
+    /// `HTTPS_PROXY`, `NO_PROXY` and `--ca-file`, follows no redirect and gives up after `timeout`.
+    ///
+    /// # Errors
+    /// When the machine's certificates cannot be read.
+    pub fn http(&self, upstream: impl Into<String>, timeout: Duration) -> anyhow::Result<http::Client> {
+        http::Client::new(upstream, timeout, &self.authorities)
     }
 
     /// Runs a change that must not stop half-way: it outlives the request, the deadline and the patience of a

@@ -65,8 +65,8 @@ pub enum AuthMode {
     Upstream,
 }
 
-/// The settings of every server.
-#[derive(Debug, Clone, Args)]
+/// The settings of every server. Some are secret, so they are not printable.
+#[derive(Clone, Args)]
 pub struct Settings {
     #[command(flatten)]
     pub(crate) listen: Listen,
@@ -239,6 +239,10 @@ pub struct Settings {
     )]
     pub(crate) max_output_bytes: usize,
 
+    /// Certificates of further authorities, in PEM, that upstreams' certificates may come from
+    #[arg(long, env = "GANTRY_CA_FILE", value_name = "FILE", help_heading = "Upstreams")]
+    pub(crate) ca_file: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -274,7 +278,7 @@ mod tests {
             (["--deadline", "soon"], "--deadline"),
             (["--auth", "magic"], "--auth"),
         ] {
-            let error = parse(&args).expect_err("refused").to_string();
+            let error = parse(&args).err().expect("refused").to_string();
             assert!(error.contains(name), "{error}");
         }
     }

@@ -1,10 +1,11 @@
 //! REST: `GET /tools`, `POST /tools/{name}` and the page to read and try them. A call takes the same way as
 //! over MCP: it is made a request of rmcp and answered by the same handler.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
 use http::Method;
@@ -27,6 +28,17 @@ use crate::{Code, ToolError};
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
+/// The tool's name in the path; one that is not UTF-8 is no tool's.
+pub(super) struct Name(String);
+
+impl<T: Send + Sync> FromRequestParts<T> for Name {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, Infallible> {
+        Ok(Self(Path::from_request_parts(parts, state).await.map(|Path(name)| name).unwrap_or_default()))
+    }
+}
+
 pub(super) async fn docs<S: Service>(_: State<Arc<App<S>>>, _: Admitted) -> Response {
     let page = include_str!("docs.html").replace("{{slug}}", S::SLUG).replace("{{about}}", S::ABOUT);
     ([(CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(page)).into_response()
@@ -39,12 +51,12 @@ pub(super) async fn list<S: Service>(State(app): State<Arc<App<S>>>, caller: Adm
 /// One tool's definition; an alias that changes nothing is called, as the earlier servers had it.
 pub(super) async fn show<S: Service>(
     State(app): State<Arc<App<S>>>,
-    Path(name): Path<String>,
+    Name(name): Name,
     request: Request,
 ) -> Response {
     let is_call = app.dispatch.catalog.get(&name).is_some_and(|entry| !entry.listed && !entry.gate.writes);
     if is_call && request.method() == Method::GET {
-        return call(State(app), Path(name), request).await;
+        return call(State(app), Name(name), request).await;
     }
     let (mut parts, _) = request.into_parts();
     let caller = match app.admit(&mut parts) {
@@ -59,7 +71,7 @@ pub(super) async fn show<S: Service>(
 
 pub(super) async fn call<S: Service>(
     State(app): State<Arc<App<S>>>,
-    Path(name): Path<String>,
+    Name(name): Name,
     request: Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
