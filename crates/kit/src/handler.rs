@@ -11,6 +11,8 @@ use crate::auth::Role;
 use crate::call::principal;
 use crate::dispatch::Dispatch;
 use crate::service::Service;
+use crate::signature::{Pen, Signature, Signed};
+use crate::{Code, ToolError};
 
 /// How long a client may keep a list, in milliseconds: it changes only with a restart.
 const LIST_TTL_MS: u64 = 60_000;
@@ -18,24 +20,31 @@ const LIST_TTL_MS: u64 = 60_000;
 /// Serves one connection, session or request; cheap to clone, as rmcp makes one for each.
 pub(crate) struct Handler<S> {
     pub(crate) dispatch: Arc<Dispatch<S>>,
-    pub(crate) info: Arc<ServerConfig>,
+    info: Arc<ServerConfig>,
+    signature: Arc<Signature>,
     /// Lists depend on who asks.
-    pub(crate) private: bool,
+    private: bool,
 }
 
 impl<S> Clone for Handler<S> {
     fn clone(&self) -> Self {
-        Self { dispatch: self.dispatch.clone(), info: self.info.clone(), private: self.private }
+        Self {
+            dispatch: self.dispatch.clone(),
+            info: self.info.clone(),
+            signature: self.signature.clone(),
+            private: self.private,
+        }
     }
 }
 
 impl<S: Service> Handler<S> {
-    pub(crate) fn new(dispatch: Arc<Dispatch<S>>, private: bool) -> Self {
+    pub(crate) fn new(dispatch: Arc<Dispatch<S>>, private: bool) -> anyhow::Result<Self> {
         let mut info = dispatch.service.get_info();
         info.capabilities.tools.get_or_insert_default();
         info.server_info = Implementation::new(format!("gantry-{}", S::SLUG), crate::VERSION);
         info.instructions.get_or_insert_with(|| S::ABOUT.to_owned());
-        Self { dispatch, info: Arc::new(info), private }
+        let signature = Arc::new(Signature::new(&info.server_info)?);
+        Ok(Self { dispatch, info: Arc::new(info), signature, private })
     }
 
     fn service(&self) -> &S {
@@ -62,11 +71,12 @@ impl<S: Service> ServerHandler for Handler<S> {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        let pen = self.signature.pen(&context);
         let role = principal(&context).map_or(Role::Admin, |principal| principal.role);
         let mut result = ListToolsResult::with_all_items(self.dispatch.catalog.tools(role));
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(if self.private { CacheScope::Private } else { CacheScope::Public });
-        Ok(result)
+        Ok(pen.sign(result))
     }
 
     async fn call_tool(
@@ -74,7 +84,8 @@ impl<S: Service> ServerHandler for Handler<S> {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.dispatch.call(request, context).await
+        let pen = self.signature.pen(&context);
+        self.dispatch.call(request, context).await.map(|response| pen.sign(response))
     }
 
     async fn complete(
@@ -83,7 +94,8 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         self.declared::<CompleteRequestMethod>(self.info.capabilities.completions.is_some())?;
-        self.service().complete(request, context).await
+        let pen = self.signature.pen(&context);
+        answer(pen, self.service().complete(request, context).await)
     }
 
     async fn get_prompt(
@@ -92,7 +104,8 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.declared::<GetPromptRequestMethod>(self.info.capabilities.prompts.is_some())?;
-        self.service().get_prompt(request, context).await
+        let pen = self.signature.pen(&context);
+        answer(pen, self.service().get_prompt(request, context).await)
     }
 
     async fn list_prompts(
@@ -101,7 +114,8 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         self.declared::<ListPromptsRequestMethod>(self.info.capabilities.prompts.is_some())?;
-        self.service().list_prompts(request, context).await
+        let pen = self.signature.pen(&context);
+        answer(pen, self.service().list_prompts(request, context).await)
     }
 
     async fn list_resources(
@@ -110,7 +124,8 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         self.declared::<ListResourcesRequestMethod>(self.info.capabilities.resources.is_some())?;
-        self.service().list_resources(request, context).await
+        let pen = self.signature.pen(&context);
+        answer(pen, self.service().list_resources(request, context).await)
     }
 
     async fn list_resource_templates(
@@ -119,7 +134,8 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         self.declared::<ListResourceTemplatesRequestMethod>(self.info.capabilities.resources.is_some())?;
-        self.service().list_resource_templates(request, context).await
+        let pen = self.signature.pen(&context);
+        answer(pen, self.service().list_resource_templates(request, context).await)
     }
 
     async fn read_resource(
@@ -128,7 +144,8 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.declared::<ReadResourceRequestMethod>(self.info.capabilities.resources.is_some())?;
-        self.service().read_resource(request, context).await
+        let pen = self.signature.pen(&context);
+        answer(pen, self.service().read_resource(request, context).await)
     }
 
     #[expect(deprecated, reason = "clients of 2025 still set the level")]
@@ -170,4 +187,22 @@ impl<S: Service> ServerHandler for Handler<S> {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         self.service().on_initialized(context).await;
     }
+}
+
+/// The answer to a request that is not a call of a tool, and so has no result that could say it failed.
+fn answer<R: Signed>(pen: Pen, result: Result<R, ErrorData>) -> Result<R, ErrorData> {
+    result.map(|result| pen.sign(result)).map_err(|error| match ToolError::from_protocol(&error) {
+        Some(error) => outside_tools(error),
+        None => error,
+    })
+}
+
+fn outside_tools(error: ToolError) -> ErrorData {
+    let (code, source, message) = (error.code.as_str(), error.source_chain(), &error.message);
+    tracing::info!(code, source, "{message}");
+    let kind = match error.code {
+        Code::ValidationError => ErrorCode::INVALID_PARAMS,
+        _ => ErrorCode::INTERNAL_ERROR,
+    };
+    ErrorData::new(kind, error.message.clone(), serde_json::to_value(&error).ok())
 }

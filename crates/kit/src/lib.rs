@@ -24,6 +24,7 @@ mod params;
 mod policy;
 mod run;
 mod service;
+mod signature;
 mod text;
 
 pub use call::Call;

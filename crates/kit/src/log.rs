@@ -13,8 +13,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// rmcp tells of every request at level info; a filter that names it overrides this.
-const QUIETER: &str = "rmcp=warn";
+/// rmcp tells of every request, and takes a client that leaves for an error; what matters is told by us. A
+/// filter that names it overrides this.
+const QUIETER: &str = "rmcp=error,rmcp::service=off";
 /// The audit is kept whatever the level.
 const ALWAYS: &str = "audit=info";
 

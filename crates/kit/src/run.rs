@@ -105,7 +105,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         max_output_bytes: settings.max_output_bytes,
         calls: TaskTracker::new(),
     });
-    let handler = Handler::new(dispatch.clone(), auth.is_on());
+    let handler = Handler::new(dispatch.clone(), auth.is_on())?;
     let streams = CancellationToken::new();
     let sessions = Arc::new(Sessions::new(settings.max_sessions, settings.session_max_idle, metrics.clone()));
     let app = App {

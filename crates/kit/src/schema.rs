@@ -2,8 +2,12 @@
 
 use serde_json::{Map, Value};
 
-/// Rewrites a generated schema in place: inlines `$ref`, drops `null` alternatives and number formats.
+/// Rewrites a generated schema: inlines `$ref`, drops `null` alternatives and number formats. One with a
+/// condition was written by hand, for what plain words cannot say, and is left as it is.
 pub(crate) fn plain(schema: &Map<String, Value>) -> Map<String, Value> {
+    if schema.contains_key("if") {
+        return schema.clone();
+    }
     let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut root = Value::Object(schema.clone());
     flatten(&mut root, &definitions, 0);
@@ -194,5 +198,13 @@ mod tests {
             schema["properties"]["inner"]["properties"]["maybe"]["enum"].as_array().map(Vec::len),
             Some(2)
         );
+    }
+
+    #[test]
+    fn a_condition_is_left_as_it_was_written() {
+        let schema =
+            serde_json::json!({"$schema": "x", "type": "object", "if": {}, "then": {"$ref": "#/$defs/y"}});
+        let schema = schema.as_object().expect("object");
+        assert_eq!(plain(schema), *schema);
     }
 }

@@ -189,8 +189,10 @@ async fn temper(args: &[&str]) -> Running {
 #[tokio::test]
 async fn listing_is_stable_and_plain() {
     let server = temper(&[]).await;
-    let answer: Value =
+    let mut answer: Value =
         send(modern(&server, "tools/list", None, json!({}))).await.json().await.expect("json");
+    let signature = answer["result"].as_object_mut().and_then(|it| it.remove("_meta")).expect("signed");
+    assert_eq!(signature["io.modelcontextprotocol/serverInfo"]["name"], "gantry-temper");
     let tools = answer["result"]["tools"].as_array().expect("tools");
     for tool in tools {
         for schema in ["inputSchema", "outputSchema"] {
@@ -417,6 +419,28 @@ async fn progress_comes_before_the_result() {
     let progress = text.find("half way").expect("progress");
     let result = text.find("\"structuredContent\"").expect("result");
     assert!(progress < result, "{text}");
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_for_2025_03_26_alone() {
+    let server = temper(&["--sessions", "off"]).await;
+    let post = |batch: &Value| CLIENT.post(format!("{}/mcp", server.url)).json(batch);
+    let batch = json!([
+        {"jsonrpc": "2.0", "id": 1, "method": "ping"},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+        {"jsonrpc": "2.0", "id": 3, "method": "nope"},
+    ]);
+    let answers: Vec<Value> = send(post(&batch)).await.json().await.expect("an array");
+    let ids: Vec<&Value> = answers.iter().map(|answer| &answer["id"]).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    assert!(answers[1]["result"]["tools"].is_array(), "{}", answers[1]);
+    assert_eq!(answers[2]["error"]["code"], -32601);
+    let later = send(post(&batch).header("mcp-protocol-version", "2025-06-18")).await;
+    assert_eq!(later.status(), 400);
+    for bad in [json!([]), json!([{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}])] {
+        assert_eq!(send(post(&bad)).await.status(), 400, "{bad}");
+    }
 }
 
 #[tokio::test]

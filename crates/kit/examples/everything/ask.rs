@@ -43,9 +43,11 @@ pub(crate) async fn once(
         InputRequest::ListRoots(it) => ServerRequest::ListRootsRequest(it),
         _ => return Err(ErrorData::internal_error("a question of an unknown kind", None)),
     };
-    let answer = context.peer.send_request(question).await.map_err(|error| {
-        ToolError::service("the client did not answer the question").because(&error)
-    })?;
+    let answer = context
+        .peer
+        .send_request(question)
+        .await
+        .map_err(|error| ToolError::service("the client did not answer the question").because(&error))?;
     serde_json::to_value(answer)
         .map(Asked::Answer)
         .map_err(|error| ErrorData::internal_error(error.to_string(), None))

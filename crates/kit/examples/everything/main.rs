@@ -1,20 +1,39 @@
 //! A server with a little of everything: what the conformance suite and the benchmarks run against, and the
-//! shortest example of how a server is written. `Everything`, `echo` and `note` are all that a server needs.
+//! shortest example of how a server is written. `Everything`, `echo` and `note` are all that a server needs; the
+//! modules hold what the suite wants to see.
+
+mod ask;
+mod changes;
+mod clients;
+mod content;
+mod handler;
+mod input_required;
+mod interaction;
+mod logging;
+mod prompts;
+mod resources;
+mod schemas;
+mod seal;
 
 use std::process::ExitCode;
 
 use kit::{Json, Kit, Parameters, Result, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
-use rmcp::{ServerHandler, tool, tool_router};
+use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 fn main() -> ExitCode {
     kit::run::<Everything>()
 }
 
 /// The state that tools share.
-struct Everything;
+struct Everything {
+    state: watch::Sender<changes::State>,
+    clients: clients::Clients,
+    seal: seal::Seal,
+}
 
 #[derive(Debug, clap::Args)]
 struct Args {}
@@ -28,15 +47,23 @@ impl Service for Everything {
     type Args = Args;
 
     async fn connect(_args: Args, _kit: Kit) -> anyhow::Result<Self> {
-        Ok(Self)
+        Ok(Self {
+            state: watch::Sender::default(),
+            clients: clients::Clients::default(),
+            seal: seal::Seal::new()?,
+        })
     }
 
     fn tools() -> ToolRouter<Self> {
         Self::basics()
+            + Self::changes()
+            + Self::content()
+            + Self::input_required()
+            + Self::interaction()
+            + Self::logging()
+            + Self::schemas()
     }
 }
-
-impl ServerHandler for Everything {}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -54,13 +81,19 @@ struct EchoOutput {
 #[tool_router(router = basics)]
 impl Everything {
     /// Says back what it is told.
-    #[tool(title = "Echo", annotations(read_only_hint = true, idempotent_hint = true, open_world_hint = false))]
+    #[tool(
+        title = "Echo",
+        annotations(read_only_hint = true, idempotent_hint = true, open_world_hint = false)
+    )]
     async fn echo(&self, Parameters(input): Parameters<EchoInput>) -> Result<Json<EchoOutput>> {
         Ok(Json(EchoOutput { text: input.text }))
     }
 
     /// Says back what it is told, as a tool that writes: each call leaves a line in the audit.
-    #[tool(title = "Note", annotations(read_only_hint = false, destructive_hint = false, open_world_hint = false))]
+    #[tool(
+        title = "Note",
+        annotations(read_only_hint = false, destructive_hint = false, open_world_hint = false)
+    )]
     async fn note(&self, Parameters(input): Parameters<EchoInput>) -> Result<Json<EchoOutput>> {
         Ok(Json(EchoOutput { text: input.text }))
     }

@@ -21,6 +21,7 @@ use crate::{Code, ToolError};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 const SESSION: &str = "mcp-session-id";
+const METHOD: &str = "mcp-method";
 const VERSION: &str = "mcp-protocol-version";
 /// JSON-RPC: not JSON; not a request.
 const PARSE_ERROR: i32 = -32700;
@@ -39,6 +40,7 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: R
         return protocol_error(StatusCode::NOT_FOUND, INVALID_REQUEST, "session not found");
     }
     let wants_events = tidy_accept(&mut parts);
+    let endless = parts.headers.get(METHOD).is_some_and(|method| method == "subscriptions/listen");
     let body = match super::read(body, app.max_body_bytes).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
@@ -53,7 +55,11 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: R
     if !response.status().is_success() {
         return explain(response, &body).await;
     }
-    if !wants_events && is_events(response.headers()) { collapse(response).await } else { response }
+    if !wants_events && !endless && is_events(response.headers()) {
+        collapse(response).await
+    } else {
+        response
+    }
 }
 
 async fn forward<S: Service>(app: &App<S>, parts: Parts, body: Bytes) -> Response {
@@ -89,6 +95,11 @@ async fn batch<S: Service>(app: &App<S>, parts: Parts, body: &Bytes) -> Response
     if messages.is_empty() || messages.len() > MAX_BATCH {
         let message = format!("a batch holds 1 to {MAX_BATCH} messages");
         return protocol_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message);
+    }
+    // The id of a session goes into a header, and a batch has no header of its own.
+    if messages.iter().any(|message| message["method"] == "initialize") {
+        let message = "initialize cannot be part of a batch";
+        return protocol_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, message);
     }
     let answers = messages.iter().map(|message| {
         let parts = parts.clone();
