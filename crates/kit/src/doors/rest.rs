@@ -39,7 +39,12 @@ impl<T: Send + Sync> FromRequestParts<T> for Name {
     }
 }
 
-pub(super) async fn docs<S: Service>(_: State<Arc<App<S>>>, _: Admitted) -> Response {
+/// The page itself holds nothing but the server's name, and a browser cannot send a key for it: it asks its
+/// reader for one and sends that with everything it shows.
+pub(super) async fn docs<S: Service>(State(app): State<Arc<App<S>>>, request: Request) -> Response {
+    if let Err(error) = app.guard.check(request.uri(), request.headers()) {
+        return error.into_response();
+    }
     let page = include_str!("docs.html").replace("{{slug}}", S::SLUG).replace("{{about}}", S::ABOUT);
     ([(CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(page)).into_response()
 }
