@@ -1,0 +1,194 @@
+//! Starts Gantry's own programs on free ports and ends them by their handle.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::wire;
+
+/// Where a client finds a server.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `ADDRESS:PORT` to connect to.
+    pub host: String,
+    /// What the server's paths start with: nothing, or `/SLUG` through the edge.
+    pub prefix: String,
+}
+
+impl Target {
+    /// The whole URL of a path of the server.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{}{path}", self.host, self.prefix)
+    }
+
+    /// The path as it goes into a request.
+    #[must_use]
+    pub fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+}
+
+/// A server, and an edge in front of it: what must work directly must work through the edge.
+#[derive(Debug)]
+pub struct Fronted {
+    /// The server itself.
+    pub server: Program,
+    /// The edge that routes to it.
+    pub edge: Program,
+    slug: &'static str,
+}
+
+impl Fronted {
+    /// Starts the server `binary` and an edge that knows it as `slug`.
+    pub async fn start(slug: &'static str, binary: &str, args: &[&str]) -> Result<Self> {
+        let server = Program::start(binary, args).await?;
+        let edge = Program::edge(&[(slug, &server)]).await?;
+        Ok(Self { server, edge, slug })
+    }
+
+    /// The server, directly and through the edge.
+    #[must_use]
+    pub fn targets(&self) -> [Target; 2] {
+        [self.server.target(), Target { host: self.edge.host.clone(), prefix: format!("/{}", self.slug) }]
+    }
+
+    /// Fails unless both are alive and neither log speaks of a panic.
+    pub async fn check_alive(&mut self) -> Result<()> {
+        self.server.check_alive().await?;
+        self.edge.check_alive().await
+    }
+}
+
+/// A running program that listens on loopback.
+#[derive(Debug)]
+pub struct Program {
+    /// `ADDRESS:PORT` it listens on.
+    pub host: String,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Program {
+    /// Starts the edge with one route per server.
+    pub async fn edge(routes: &[(&str, &Program)]) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let fleet: String = routes
+            .iter()
+            .map(|(slug, to)| format!("[[server]]\nslug = \"{slug}\"\nurl = \"http://{}\"\n", to.host))
+            .collect();
+        let config = folder.path().join("fleet.toml");
+        std::fs::write(&config, fleet)?;
+        Self::launch(folder, "gantry-edge", &["--config", config.to_str().context("path")?]).await
+    }
+
+    /// Starts `binary` on a free port and waits until it lives.
+    pub async fn start(binary: &str, args: &[&str]) -> Result<Self> {
+        Self::launch(TempDir::new()?, binary, args).await
+    }
+
+    async fn launch(folder: TempDir, binary: &str, args: &[&str]) -> Result<Self> {
+        let child = command(binary)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(folder.path().join("log"))?)
+            .spawn()
+            .with_context(|| format!("start {binary}"))?;
+        let mut program = Self { host: String::new(), child, folder };
+        program.await_life().await.with_context(|| format!("{binary} {args:?}:\n{}", program.log()))?;
+        Ok(program)
+    }
+
+    async fn await_life(&mut self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("ended with {status}");
+            }
+            if let Some(host) = listening(&self.log()) {
+                self.host = host;
+                if wire::get(&self.host, "/health/live").await.is_ok_and(|answer| answer.status() == 200) {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("does not answer /health/live")
+    }
+
+    /// The program, without an edge before it.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target { host: self.host.clone(), prefix: String::new() }
+    }
+
+    /// Everything it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Fails unless the program still answers and its log speaks of no panic.
+    pub async fn check_alive(&mut self) -> Result<()> {
+        let log = self.log();
+        anyhow::ensure!(self.child.try_wait()?.is_none(), "the program ended:\n{log}");
+        anyhow::ensure!(!log.contains("panicked"), "a panic in the log:\n{log}");
+        let live = wire::get(&self.host, "/health/live").await?;
+        anyhow::ensure!(live.status() == 200, "/health/live answers {}", live.status());
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listening(log: &str) -> Option<String> {
+    log.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|line| line["message"] == "listening")
+        .and_then(|line| line["address"].as_str().map(str::to_owned))
+}
+
+/// A command for one of the workspace's programs, without the settings of whoever runs the tests.
+#[must_use]
+pub fn command(binary: &str) -> Command {
+    let mut command = Command::new(find(binary));
+    command.env_clear().env("PATH", crate::environment("PATH").unwrap_or_default());
+    command
+}
+
+/// The binary or example of this name, beside the test that is running.
+fn find(binary: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(build);
+    let test = std::env::current_exe().expect("this test has a path");
+    let target = test.parent().and_then(Path::parent).expect("target/debug/deps/TEST");
+    let [program, example] = [target.join(binary), target.join("examples").join(binary)];
+    if program.exists() { program } else { example }
+}
+
+/// The runner has built everything; a test that is run by hand must not meet yesterday's binary.
+fn build() {
+    if crate::environment("GANTRY_TEST_BUILT").is_some() {
+        return;
+    }
+    let cargo = crate::environment("CARGO").unwrap_or_else(|| "cargo".to_owned());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--bins", "--examples"])
+        .args(["--workspace"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "cargo build failed");
+}

@@ -1,0 +1,66 @@
+//! The MCP conformance suite against the example server and docker-locust, directly and through the edge.
+//! What must not pass yet is listed, with the reason, in `conformance/*.yaml`; an entry that passes fails too.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use gantry_tests::fixture;
+use gantry_tests::program::{Fronted, Target};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_meets_2025_11_25() -> Result<()> {
+    suite("everything", "everything", &["--requirements", "2025-11-25"], None).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_meets_2026_07_28() -> Result<()> {
+    suite("everything", "everything", &["--requirements", "2026-07-28"], None).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_passes_the_whole_suite() -> Result<()> {
+    suite("everything", "everything", &["--suite", "all"], Some("everything-all.yaml")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_locust_meets_what_applies_of_2025_11_25() -> Result<()> {
+    docker_locust("2025-11-25", "docker-locust-2025-11-25.yaml").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_locust_meets_what_applies_of_2026_07_28() -> Result<()> {
+    docker_locust("2026-07-28", "docker-locust-2026-07-28.yaml").await
+}
+
+async fn docker_locust(revision: &str, known: &str) -> Result<()> {
+    let select = ["--suite", "all", "--spec-version", revision];
+    suite("docker-locust", "gantry-docker-locust", &select, Some(known)).await
+}
+
+async fn suite(slug: &'static str, binary: &str, select: &[&str], known: Option<&str>) -> Result<()> {
+    let Some(modules) = fixture(&format!("conformance of {slug}"), "GANTRY_TEST_NODE_MODULES") else {
+        return Ok(());
+    };
+    let mut servers = Fronted::start(slug, binary, &[]).await?;
+    for target in servers.targets() {
+        run(Path::new(&modules), &target, select, known)?;
+    }
+    servers.check_alive().await
+}
+
+fn run(modules: &Path, target: &Target, select: &[&str], known: Option<&str>) -> Result<()> {
+    let results = tempfile::TempDir::new()?;
+    let mut command = Command::new(modules.join(".bin/node"));
+    command.arg(modules.join(".bin/conformance")).args(["server", "--url", &target.url("/mcp")]).args(select);
+    if let Some(known) = known {
+        let lists = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance");
+        command.arg("--expected-failures").arg(lists.join(known));
+    }
+    let output = command.arg("--output-dir").arg(results.path()).output().context("conformance")?;
+    let report = [output.stdout, output.stderr].concat();
+    let report = String::from_utf8_lossy(&report);
+    ensure!(output.status.success(), "{} {select:?}:\n{report}", target.url("/mcp"));
+    ensure!(results.path().read_dir()?.next().is_some(), "the suite ran no scenario:\n{report}");
+    Ok(())
+}
