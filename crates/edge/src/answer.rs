@@ -1,0 +1,68 @@
+//! The two kinds of answers: the edge's own, which are short JSON, and those of servers.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use kit::ToolError;
+
+use crate::error::Error;
+use crate::relay::Relay;
+
+/// The body of an answer.
+pub(crate) enum Answer {
+    Own(Full<Bytes>),
+    Relayed(Relay),
+}
+
+/// A JSON answer of the edge's own.
+pub(crate) fn json(status: StatusCode, text: String) -> Response<Answer> {
+    let mut response = Response::new(Answer::Own(Full::new(text.into())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The error in the shape that it has on every door.
+pub(crate) fn refusal(error: Error) -> Response<Answer> {
+    let status = error.status();
+    let error = ToolError::from(error);
+    tracing::debug!(status = status.as_u16(), error = %error, cause = error.source_chain(), "answered for itself");
+    let mut response = json(status, error.to_json());
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Relayed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Relayed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Relayed(body) => body.size_hint(),
+        }
+    }
+}

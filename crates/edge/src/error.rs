@@ -1,0 +1,83 @@
+//! Why the edge answers for itself: one variant per thing that a caller or an operator could do differently.
+
+use std::io;
+use std::time::Duration;
+
+use http::StatusCode;
+use kit::{Code, ToolError};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Refused(#[from] ToolError),
+    #[error("no server {slug:?}; there are: {}", slugs.join(", "))]
+    NoSuchServer { slug: String, slugs: Vec<String> },
+    #[error("the path climbs above the server's root; ask for it without \"..\"")]
+    Climbs,
+    #[error("this route answers GET and HEAD only")]
+    Method,
+    #[error("upgrade to {0:?} is not supported; use plain HTTP/1.1")]
+    Upgrade(String),
+    #[error("a request body may have no transfer coding but chunked")]
+    TransferCoding,
+    #[error("the request cannot be read")]
+    Request(#[source] hyper::Error),
+    #[error("server {slug:?} cannot be reached; try again when it runs")]
+    Unreachable { slug: String, source: io::Error },
+    #[error("server {slug:?} takes no connection within {limit:?}; try again when it runs")]
+    ConnectTimeout { slug: String, limit: Duration },
+    #[error("server {slug:?} closed the connection before it answered")]
+    Closed { slug: String, source: hyper::Error },
+    #[error("server {slug:?} answered something that is not HTTP/1.1: {why}")]
+    NotHttp { slug: String, why: String },
+}
+
+impl Error {
+    /// The code's status, except where HTTP has a name of its own for the case.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Upgrade(_) | Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::Refused(error) => error.code.status(),
+            Self::NoSuchServer { .. }
+            | Self::Climbs
+            | Self::Request(_)
+            | Self::Unreachable { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Closed { .. }
+            | Self::NotHttp { .. } => self.code().status(),
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Refused(error) => error.code,
+            Self::NoSuchServer { .. } => Code::NotFound,
+            Self::Climbs | Self::Method | Self::Upgrade(_) | Self::TransferCoding | Self::Request(_) => {
+                Code::ValidationError
+            }
+            Self::Unreachable { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Closed { .. }
+            | Self::NotHttp { .. } => Code::ServiceError,
+        }
+    }
+}
+
+impl From<Error> for ToolError {
+    fn from(error: Error) -> Self {
+        let answer = Self::new(error.code(), error.to_string());
+        match error {
+            Error::Refused(error) => error,
+            Error::NoSuchServer { slug, slugs } => answer.with("slug", slug).with("slugs", slugs),
+            Error::Climbs => answer.with("field", "path"),
+            Error::Method => answer.with("field", "method"),
+            Error::Upgrade(_) => answer.with("field", "Upgrade"),
+            Error::TransferCoding => answer.with("field", "Transfer-Encoding"),
+            Error::Request(source) => answer.because(&source),
+            Error::Unreachable { slug, source } => answer.with("slug", slug).because(&source),
+            Error::Closed { slug, source } => answer.with("slug", slug).because(&source),
+            Error::ConnectTimeout { slug, .. } | Error::NotHttp { slug, .. } => answer.with("slug", slug),
+        }
+    }
+}

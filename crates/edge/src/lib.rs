@@ -1,0 +1,131 @@
+//! The edge: `/{slug}/…` goes, byte for byte and streaming, to that slug's server, and nothing else does.
+//!
+//! One thread per core, each with its own listener, runtime and upstream connections; threads share only
+//! the routes, which they are sent when the fleet file changes.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kit::log::LogArgs;
+use kit::settings::Listen;
+
+mod answer;
+mod config;
+mod conn;
+mod error;
+mod fleet;
+mod headers;
+mod own;
+mod path;
+mod peer;
+mod pool;
+mod proxy;
+mod relay;
+mod reload;
+mod server;
+mod trace;
+mod upload;
+mod worker;
+
+/// The settings of the edge.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "gantry-edge", version = kit::VERSION, about = "Routes by slug to MCP servers")]
+pub struct Args {
+    /// File with one [[server]] table each: slug, and url as http://HOST:PORT[/BASE]; read again when it changes
+    #[arg(long, env = "GANTRY_CONFIG", value_name = "FILE", help_heading = "Routing")]
+    config: PathBuf,
+
+    #[command(flatten)]
+    listen: Listen,
+
+    /// Hosts a request may name besides loopback: NAME or NAME:PORT, `*` for all
+    #[arg(
+        long,
+        env = "GANTRY_ALLOWED_HOSTS",
+        value_delimiter = ',',
+        value_name = "HOST",
+        help_heading = "Listening"
+    )]
+    allowed_hosts: Vec<String>,
+
+    /// Web origins a request may come from besides the allowed hosts: SCHEME://NAME[:PORT]
+    #[arg(
+        long,
+        env = "GANTRY_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN",
+        help_heading = "Listening"
+    )]
+    allowed_origins: Vec<String>,
+
+    /// Threads that serve, each on its own [default: as many as there are cores]
+    #[arg(long, env = "GANTRY_THREADS", value_name = "N", help_heading = "Listening")]
+    threads: Option<NonZeroUsize>,
+
+    /// A client that sends no whole request head within this time, idle connections too, is let go
+    #[arg(
+        long,
+        env = "GANTRY_HEADER_TIMEOUT",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "60s",
+        help_heading = "Listening"
+    )]
+    header_timeout: Duration,
+
+    /// On SIGTERM, how long requests in flight may take to finish
+    #[arg(
+        long,
+        env = "GANTRY_SHUTDOWN_GRACE",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "25s",
+        help_heading = "Listening"
+    )]
+    shutdown_grace: Duration,
+
+    /// A server that takes no connection within this time is down; all its addresses share it
+    #[arg(
+        long,
+        env = "GANTRY_CONNECT_TIMEOUT",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "800ms",
+        help_heading = "Servers"
+    )]
+    connect_timeout: Duration,
+
+    /// An unused connection to a server is closed after this time: below the 5 s of uvicorn and Node
+    #[arg(
+        long,
+        env = "GANTRY_UPSTREAM_IDLE",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "4s",
+        help_heading = "Servers"
+    )]
+    upstream_idle: Duration,
+
+    /// Most unused connections kept to one server, per thread
+    #[arg(
+        long,
+        env = "GANTRY_UPSTREAM_MAX_IDLE",
+        value_name = "N",
+        default_value_t = 128,
+        help_heading = "Servers"
+    )]
+    upstream_max_idle: usize,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs the edge until SIGTERM or SIGINT, then until the requests in flight are done.
+///
+/// # Errors
+/// When a setting or the fleet file cannot be used, or the address is taken.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    kit::log::init(&args.log)?;
+    server::run(args)
+}

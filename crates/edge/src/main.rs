@@ -1,0 +1,7 @@
+//! The program is its library; see there.
+
+use clap::Parser;
+
+fn main() -> anyhow::Result<()> {
+    edge::run(edge::Args::parse())
+}

@@ -1,0 +1,76 @@
+//! One request's way through: what the edge refuses or answers itself, and what it sends on.
+
+use http::header::{self, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Request, Response, Uri, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::answer::{Answer, refusal};
+use crate::error::Error;
+use crate::peer::Peer;
+use crate::upload::{self, Upload};
+use crate::worker::Worker;
+use crate::{headers, own, path};
+
+/// Answers one request.
+pub(crate) async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Answer> {
+    peer.is_old.set(request.version() == Version::HTTP_10);
+    match answer(worker, peer, request).await {
+        Ok(response) => response,
+        Err(error) => refusal(error),
+    }
+}
+
+async fn answer(
+    worker: &Worker,
+    peer: &Peer,
+    mut request: Request<Incoming>,
+) -> Result<Response<Answer>, Error> {
+    if let Some(response) = own::health(worker, &request) {
+        return response;
+    }
+    // A target that names a host has the last word on it (RFC 9112, 3.2.2).
+    if let Some(authority) = request.uri().authority() {
+        let host = HeaderValue::from_str(authority.as_str()).expect("authorities are visible ASCII");
+        request.headers_mut().insert(header::HOST, host);
+    }
+    peer.check(&worker.guard, request.uri(), request.headers())?;
+    headers::check(&request)?;
+    if let Some(response) = own::page(worker, &request) {
+        return response;
+    }
+    forward(worker, peer, request).await
+}
+
+async fn forward(
+    worker: &Worker,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Error> {
+    let (mut parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let (slug, rest) = path::split(target).unwrap_or((target, ""));
+    let upstream = worker.upstream(slug)?;
+    if path::climbs(rest) {
+        return Err(Error::Climbs);
+    }
+    parts.uri = path::join(&upstream.route.url.base, rest)
+        .parse::<PathAndQuery>()
+        .map(Uri::from)
+        .map_err(|_| Error::Climbs)?;
+    headers::to_server(&mut parts, peer, &upstream.route);
+    let body = Upload::new(body);
+    if body.size_hint().exact().is_none() {
+        // Said outright, because a GET's body would be taken for empty otherwise.
+        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    let mut request = Request::from_parts(parts, body);
+    upload::wait_if_expected(&mut request);
+    let mut response = upstream.send(request).await?;
+    *response.version_mut() = Version::HTTP_11;
+    headers::to_client(response.headers_mut());
+    Ok(response.map(Answer::Relayed))
+}

@@ -1,0 +1,141 @@
+//! Start and stop: the address, one thread per core, and the order in which a shutdown happens.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kit::Guard;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::Args;
+use crate::pool::Limits;
+use crate::reload::Reload;
+use crate::worker::{self, Shared};
+
+const DEFAULT_PORT: u16 = 8080;
+const BACKLOG: i32 = 1024;
+/// Between closing the listeners and ending idle connections: requests already on the wire are still served.
+const LAME_DUCK: Duration = Duration::from_millis(100);
+
+/// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    let (reload, fleet) = Reload::start(args.config)?;
+    let threads =
+        args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN).get();
+    let address = args.listen.address(DEFAULT_PORT);
+    raise_open_files();
+    let listeners = listen(address, threads).with_context(|| format!("--listen {address}"))?;
+    let address = listeners[0].local_addr()?;
+    let servers = fleet.routes.len();
+    let (fleet, routes) = watch::channel(Arc::new(fleet));
+    let shared = Shared {
+        guard: Arc::new(Guard::new(args.allowed_hosts, args.allowed_origins)),
+        fleet: routes,
+        complaint: reload.complaint.clone(),
+        limits: Limits {
+            connect_timeout: args.connect_timeout,
+            idle: args.upstream_idle,
+            max_idle: args.upstream_max_idle,
+        },
+        header_timeout: args.header_timeout,
+        stop: CancellationToken::new(),
+        drain: CancellationToken::new(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = runtime.block_on(async { Signals::new() })?;
+    let workers = start(listeners, &shared, args.shutdown_grace)?;
+    tracing::info!(%address, servers, threads, "listening");
+    runtime.block_on(until_stopped(signals, reload.follow(fleet), &shared));
+    let left: usize = workers.into_iter().map(|it| it.join().unwrap_or(Ok(0)).unwrap_or(0)).sum();
+    if left > 0 {
+        tracing::warn!(requests = left, "stopped with requests in flight");
+    } else {
+        tracing::info!("stopped");
+    }
+    // A lookup of a host name may still hang in a thread of the runtime.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// Runs `follow` until a signal, then stops in order: not ready, no connections, no requests.
+async fn until_stopped(mut signals: Signals, follow: impl Future<Output = ()>, shared: &Shared) {
+    tokio::select! {
+        () = follow => {}
+        name = signals.next() => tracing::info!(signal = name, "stopping"),
+    }
+    shared.stop.cancel();
+    tokio::time::sleep(LAME_DUCK).await;
+    shared.drain.cancel();
+}
+
+type Thread = thread::JoinHandle<io::Result<usize>>;
+
+fn start(listeners: Vec<TcpListener>, shared: &Shared, grace: Duration) -> io::Result<Vec<Thread>> {
+    let spawn = |(index, listener)| {
+        let shared = shared.clone();
+        let thread = thread::Builder::new().name(format!("edge-{index}"));
+        thread.spawn(move || {
+            worker::run(listener, shared, grace)
+                .inspect_err(|error| tracing::error!(%error, "thread cannot serve"))
+        })
+    };
+    listeners.into_iter().enumerate().map(spawn).collect()
+}
+
+/// Every connection is a file; the usual soft limit of 1024 is there for programs that use `select`.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays low");
+    }
+}
+
+/// One listener per thread on the same address; the kernel spreads connections over them.
+fn listen(address: SocketAddr, threads: usize) -> io::Result<Vec<TcpListener>> {
+    if address.port() != 0 {
+        // Without this, a second edge on the same address would silently take half of the connections.
+        bind(address, false)?;
+    }
+    let first = bind(address, true)?;
+    let address = first.local_addr()?;
+    let rest = (1..threads).map(|_| bind(address, true));
+    std::iter::once(Ok(first)).chain(rest).collect()
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket.into())
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The real program against real sockets: upstreams are small TCP servers that record and send exact bytes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod edge;
+mod fleet;
+mod lifecycle;
+mod stream;
+mod upstream;
+mod wire;
