@@ -1,6 +1,7 @@
 //! The doors of a server, all on one port.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -41,14 +42,30 @@ pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
         .with_state(app)
 }
 
+/// A client that sends too much is heard out this far and this long: it reads no answer before it has sent.
+const HEARD_OUT_BYTES: usize = 64 * 1024 * 1024;
+const HEARD_OUT_TIME: Duration = Duration::from_secs(5);
+
 /// Reads a request's body.
 ///
 /// # Errors
 /// `VALIDATION_ERROR`, with status 413 when the body is larger than `limit`.
-async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    match Limited::new(body, limit).collect().await {
+async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
+    match Limited::new(&mut body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(limit)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let rest = async {
+                let mut heard = 0;
+                while let Some(Ok(frame)) = body.frame().await {
+                    heard += frame.data_ref().map_or(0, Bytes::len);
+                    if heard > HEARD_OUT_BYTES {
+                        break;
+                    }
+                }
+            };
+            let _in_time = tokio::time::timeout(HEARD_OUT_TIME, rest).await;
+            Err(BodyError::TooLarge(limit))
+        }
         Err(error) => Err(BodyError::Broken(error.to_string())),
     }
 }

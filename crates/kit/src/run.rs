@@ -96,6 +96,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         max_output_bytes: settings.max_output_bytes,
         changes: TaskTracker::new(),
         authorities: Authorities::read(settings.ca_file.as_deref())?,
+        stopping: CancellationToken::new(),
     };
     let service = S::connect(args, kit.clone()).await?;
     let dispatch = Arc::new(Dispatch {
@@ -258,6 +259,7 @@ impl<S: Service> Server<S> {
 
 /// A change that is half done is waited for, however long it takes: it is bounded by its own timeouts.
 async fn finish_changes(kit: &Kit) {
+    kit.stopping.cancel();
     kit.changes.close();
     if !kit.changes.is_empty() {
         tracing::info!(changes = kit.changes.len(), "waiting for changes to reach their end");

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use rmcp::ServerHandler;
 use rmcp::handler::server::router::tool::ToolRouter;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::health::Check;
@@ -60,6 +61,7 @@ pub struct Kit {
     pub(crate) max_output_bytes: usize,
     pub(crate) changes: TaskTracker,
     pub(crate) authorities: Authorities,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Kit {
@@ -80,6 +82,12 @@ impl Kit {
     /// When the machine's certificates cannot be read.
     pub fn http(&self, upstream: impl Into<String>, timeout: Duration) -> anyhow::Result<http::Client> {
         http::Client::new(upstream, timeout, &self.authorities)
+    }
+
+    /// Cancelled when the program winds up, once the calls in flight have ended: the time for what runs beside
+    /// calls to reach its end.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stopping
     }
 
     /// Runs a change that must not stop half-way: it outlives the request, the deadline and the patience of a

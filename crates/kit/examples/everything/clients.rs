@@ -22,8 +22,11 @@ struct Client {
 pub(crate) struct Clients(Mutex<Vec<Client>>);
 
 impl Clients {
-    /// Remembers a client whose session begins.
+    /// Remembers a client that has a session, once.
     pub(crate) fn welcome(&self, peer: Peer<RoleServer>) {
+        if self.known(&peer, |_| ()).is_some() {
+            return;
+        }
         let mut clients = self.lock();
         clients.retain(|client| !client.peer.is_transport_closed());
         clients.push(Client { peer, level: LoggingLevel::Info, watched: BTreeSet::new() });

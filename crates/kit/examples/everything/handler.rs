@@ -83,6 +83,7 @@ impl ServerHandler for Everything {
         request: SetLevelRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        self.welcome(&context);
         remembered(self.clients.set_level(&context.peer, request.level))
     }
 
@@ -92,6 +93,7 @@ impl ServerHandler for Everything {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         resources::read(&request.uri, *self.state.borrow())?;
+        self.welcome(&context);
         remembered(self.clients.watch(&context.peer, request.uri))
     }
 
@@ -115,6 +117,19 @@ impl ServerHandler for Everything {
     async fn listen(&self, listener: SubscriptionContext) -> Result<(), ErrorData> {
         changes::tell(&listener, self.state.subscribe()).await;
         Ok(())
+    }
+}
+
+impl Everything {
+    /// A client's first request may overtake its `initialized`.
+    fn welcome(&self, context: &RequestContext<RoleServer>) {
+        let parts = context.extensions.get::<http::request::Parts>();
+        // On stdio and over SSE every client has a session; there is no header to say so.
+        if parts.is_none_or(|parts| {
+            parts.headers.contains_key("mcp-session-id") || parts.uri.path() == "/messages"
+        }) {
+            self.clients.welcome(context.peer.clone());
+        }
     }
 }
 

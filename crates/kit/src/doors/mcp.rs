@@ -48,7 +48,12 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: R
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return batch(&app, parts, &body).await;
     }
-    let response = forward(&app, parts, body.clone()).await;
+    let closes = parts.method == Method::DELETE;
+    let mut response = forward(&app, parts, body.clone()).await;
+    if closes && response.status() == StatusCode::ACCEPTED {
+        // The session is gone by now; clients take 202 for a failure.
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
     if let Some(id) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
         app.sessions.own(id, &principal.name);
     }
