@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Auth, Principal};
 use crate::dispatch::Dispatch;
+use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
 use crate::doors::sse::SseSessions;
 use crate::guard::Guard;
@@ -24,6 +25,7 @@ use crate::{Code, ToolError};
 pub(crate) struct App<S: Service> {
     pub(crate) dispatch: Arc<Dispatch<S>>,
     pub(crate) handler: Handler<S>,
+    pub(crate) direct: Direct<S>,
     pub(crate) streamable: StreamableHttpService<Handler<S>, Sessions>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) sse: SseSessions,

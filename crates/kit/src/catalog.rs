@@ -19,6 +19,8 @@ pub(crate) struct Entry<S> {
     pub(crate) gate: Gate,
     pub(crate) metrics: ToolMetrics,
     pub(crate) secrets: Vec<String>,
+    /// Some arguments travel as `Mcp-Param-*` headers too, which rmcp compares.
+    pub(crate) arguments_in_headers: bool,
     /// Not an alias: listed over MCP.
     pub(crate) listed: bool,
 }
@@ -72,6 +74,7 @@ impl<S: Service> Catalog<S> {
                 gate: policy.gate(tool, &names),
                 metrics: metrics.tool(&name),
                 secrets: audit::secret_arguments(tool),
+                arguments_in_headers: has_header_arguments(tool),
                 listed,
                 route,
             };
@@ -96,6 +99,10 @@ impl<S: Service> Catalog<S> {
     pub(crate) fn tools(&self, role: Role) -> Vec<Tool> {
         self.list(role, false).map(|entry| entry.route.attr.clone()).collect()
     }
+}
+
+fn has_header_arguments(tool: &Tool) -> bool {
+    serde_json::to_string(&*tool.input_schema).is_ok_and(|schema| schema.contains("\"x-mcp-header\""))
 }
 
 /// Some clients refuse an object schema that does not name its properties, even when there are none.

@@ -1,7 +1,7 @@
 //! The one way a tool is called, whatever door the call came through.
 
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use rmcp::handler::server::tool::ToolCallContext;
@@ -13,9 +13,10 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Principal;
 use crate::call::{principal, trace_id};
 use crate::catalog::{Catalog, Entry};
+use crate::record::Record;
 use crate::service::Service;
 use crate::text::clip;
-use crate::{Code, ToolError, audit, params};
+use crate::{Code, ToolError, params};
 
 /// A server with its tools and the limits on calling them.
 pub(crate) struct Dispatch<S> {
@@ -28,7 +29,7 @@ pub(crate) struct Dispatch<S> {
 }
 
 /// Why a call has no result.
-enum Failure {
+pub(crate) enum Failure {
     /// The tool or the chassis says no: a result with `isError`.
     Tool(ToolError),
     /// The protocol says no.
@@ -49,29 +50,10 @@ impl<S: Service> Dispatch<S> {
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(entry) = self.catalog.get(&params.name) else { return Err(unknown(&params.name)) };
         let _alive = self.calls.token();
-        let in_flight = entry.metrics.begin();
-        let started = Instant::now();
         let caller = principal(&context).cloned().unwrap_or_else(Principal::local);
-        let trace = trace_id(&context).map(str::to_owned);
-        let audited = entry.gate.writes.then(|| {
-            let arguments = params.arguments.as_ref().map(|it| audit::mask(it, &entry.secrets));
-            serde_json::Value::from(arguments.unwrap_or_default()).to_string()
-        });
-
+        let record = Record::open(entry, &caller, trace_id(&context), params.arguments.as_ref());
         let result = self.run(entry, &caller, params, context).await;
-
-        let took = started.elapsed();
-        drop(in_flight);
-        let code = match &result {
-            Err(Failure::Tool(error)) => Some(error.code),
-            _ => None,
-        };
-        entry.metrics.end(took, code);
-        let record = Record { entry, caller: &caller, trace: trace.as_deref(), took };
-        record.failure(&result);
-        if let Some(arguments) = audited {
-            record.audit(&arguments, &result);
-        }
+        record.close(&result);
         match result {
             Ok(response) => Ok(response),
             Err(Failure::Tool(error)) => Ok(failed(&error)),
@@ -169,65 +151,4 @@ fn failed(error: &ToolError) -> CallToolResponse {
 fn unknown(name: &str) -> ErrorData {
     let error = ToolError::new(Code::NotFound, format!("there is no tool {}", clip(name)));
     ErrorData::new(ErrorCode::INVALID_PARAMS, error.message.clone(), serde_json::to_value(error).ok())
-}
-
-/// What the log is told of a call.
-struct Record<'a, S> {
-    entry: &'a Entry<S>,
-    caller: &'a Principal,
-    trace: Option<&'a str>,
-    took: Duration,
-}
-
-impl<S> Record<'_, S> {
-    fn failure(&self, result: &Result<CallToolResponse, Failure>) {
-        let Err(Failure::Tool(error)) = result else { return };
-        let tool = &*self.entry.route.attr.name;
-        let (principal, trace_id) = (&*self.caller.name, self.trace);
-        let duration_ms = self.duration_ms();
-        let (code, source) = (error.code.as_str(), error.source_chain());
-        let message = &error.message;
-        match error.code {
-            Code::InternalError => {
-                tracing::error!(tool, principal, trace_id, duration_ms, code, source, "{message}");
-            }
-            Code::ServiceError | Code::TimeoutError => {
-                tracing::warn!(tool, principal, trace_id, duration_ms, code, source, "{message}");
-            }
-            Code::ValidationError
-            | Code::AuthenticationError
-            | Code::Forbidden
-            | Code::NotFound
-            | Code::RateLimited => {
-                tracing::info!(tool, principal, trace_id, duration_ms, code, source, "{message}");
-            }
-        }
-    }
-
-    fn audit(&self, arguments: &str, result: &Result<CallToolResponse, Failure>) {
-        let outcome = match result {
-            Ok(CallToolResponse::Complete(result)) if result.is_error == Some(true) => "failed",
-            Ok(CallToolResponse::Complete(_)) => "ok",
-            Ok(CallToolResponse::InputRequired(_)) => "asked back",
-            Ok(CallToolResponse::Task(_)) => "task",
-            Ok(_) => "other",
-            Err(Failure::Tool(error)) => error.code.as_str(),
-            Err(Failure::Protocol(_)) => "protocol error",
-            Err(Failure::Cancelled) => "cancelled",
-        };
-        tracing::info!(
-            target: "audit",
-            tool = &*self.entry.route.attr.name,
-            principal = &*self.caller.name,
-            trace_id = self.trace,
-            arguments_json = arguments,
-            outcome,
-            duration_ms = self.duration_ms(),
-            "tool called"
-        );
-    }
-
-    fn duration_ms(&self) -> f64 {
-        (self.took.as_secs_f64() * 1e6).round() / 1e3
-    }
 }

@@ -13,9 +13,11 @@ use crate::app::App;
 use crate::service::Service;
 use crate::{Code, ToolError};
 
-pub(crate) mod mcp;
+pub(crate) mod direct;
+mod mcp;
 mod openapi;
 mod operations;
+mod plain;
 mod rest;
 pub(crate) mod sessions;
 pub(crate) mod sse;

@@ -22,6 +22,7 @@ mod handler;
 mod metrics;
 mod params;
 mod policy;
+mod record;
 mod run;
 mod service;
 mod signature;

@@ -19,6 +19,7 @@ use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
 use crate::doors;
+use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
 use crate::doors::sse::SseSessions;
 use crate::guard::Guard;
@@ -110,6 +111,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
     let streams = CancellationToken::new();
     let sessions = Arc::new(Sessions::new(settings.max_sessions, settings.session_max_idle, metrics.clone()));
     let app = App {
+        direct: Direct::new(handler.clone()),
         streamable: StreamableHttpService::new(
             {
                 let handler = handler.clone();

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use super::plain::PlainCall;
 use super::sessions::FULL;
 use crate::app::App;
 use crate::service::Service;
@@ -45,6 +46,9 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: R
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
+    if let Some(call) = PlainCall::read(&app, &parts, &body) {
+        return call.answer(&app, parts).await;
+    }
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return batch(&app, parts, &body).await;
     }

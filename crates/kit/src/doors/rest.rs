@@ -1,5 +1,5 @@
 //! REST: `GET /tools`, `POST /tools/{name}` and the page to read and try them. A call takes the same way as
-//! over MCP: it is made a request of rmcp and answered by the same handler.
+//! over MCP, through the same handler.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,13 +11,9 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::request::Parts;
-use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CallToolResult, ClientJsonRpcMessage, ClientRequest,
-    GetExtensions, InitializeRequestParams, NumberOrString, ServerJsonRpcMessage, ServerResult,
-};
-use rmcp::transport::OneshotTransport;
+use rmcp::ErrorData;
+use rmcp::model::{CallToolRequestParams, CallToolResult, NumberOrString, RequestMetaObject, ServerResult};
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::app::{Admitted, App};
 use crate::service::Service;
@@ -90,10 +86,12 @@ pub(super) async fn call<S: Service>(
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
-    match arguments(&parts, &body) {
-        Ok(arguments) => answer(invoke(&app, name, arguments, parts).await),
-        Err(error) => error.into_response(),
-    }
+    let params = match arguments(&parts, &body) {
+        Ok(arguments) => CallToolRequestParams::new(name).with_arguments(arguments),
+        Err(error) => return error.into_response(),
+    };
+    let id = NumberOrString::Number(1);
+    answer(app.direct.call(id, RequestMetaObject::default(), params, parts).await)
 }
 
 fn unknown(name: &str) -> ToolError {
@@ -119,45 +117,14 @@ fn arguments(parts: &Parts, body: &Bytes) -> Result<Map<String, Value>, ToolErro
     }
 }
 
-/// Runs a call through the handler; dropping this future, as a closed connection does, cancels it.
-async fn invoke<S: Service>(
-    app: &App<S>,
-    name: String,
-    arguments: Map<String, Value>,
-    parts: Parts,
-) -> Option<ServerJsonRpcMessage> {
-    let params = CallToolRequestParams::new(name).with_arguments(arguments);
-    let mut request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-    request.extensions_mut().insert(parts);
-    let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
-    let (transport, mut answers) = OneshotTransport::new(message);
-    let cancel = CancellationToken::new();
-    let _cancelled_on_drop = cancel.clone().drop_guard();
-    let client = InitializeRequestParams::default();
-    let running = rmcp::service::serve_directly_with_ct(app.handler.clone(), transport, Some(client), cancel);
-    tokio::spawn(running.waiting());
-    while let Some(message) = answers.recv().await {
-        if matches!(message, ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)) {
-            return Some(message);
+fn answer(result: Result<ServerResult, ErrorData>) -> Response {
+    match result {
+        Ok(ServerResult::CallToolResult(result)) => result_of(result),
+        Ok(_) => {
+            let message = "this tool asks back, which REST cannot answer; call it over MCP";
+            ToolError::new(Code::ValidationError, message).into_response()
         }
-    }
-    None
-}
-
-fn answer(message: Option<ServerJsonRpcMessage>) -> Response {
-    match message {
-        Some(ServerJsonRpcMessage::Response(response)) => match response.result {
-            ServerResult::CallToolResult(result) => result_of(result),
-            _ => ToolError::new(
-                Code::ValidationError,
-                "this tool asks back, which REST cannot answer; call it over MCP",
-            )
-            .into_response(),
-        },
-        Some(ServerJsonRpcMessage::Error(error)) => {
-            ToolError::new(Code::ValidationError, error.error.message).into_response()
-        }
-        _ => ToolError::internal("the call ended without a result").into_response(),
+        Err(error) => ToolError::new(Code::ValidationError, error.message).into_response(),
     }
 }
 
