@@ -77,16 +77,19 @@ async fn cancels(path: &str, driver: impl Fn(&str) -> Command) -> Result<()> {
         input.write_all(b"\n").await?;
         in_flight(&servers.server, 0).await.with_context(|| format!("{url}: after the cancel"))?;
         input.write_all(b"\n").await?;
-        let ended = tokio::time::timeout(Duration::from_secs(10), client.wait()).await;
+        let ended = tokio::time::timeout(PATIENCE, client.wait()).await;
         anyhow::ensure!(ended.context("the client does not leave")??.success(), "{url}: the client failed");
     }
     servers.check_alive().await
 }
 
+/// How long a client may take to load its libraries on a machine that builds beside it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Waits until so many calls of `wait` run.
 async fn in_flight(server: &Program, wanted: u32) -> Result<()> {
     let gauge = format!("gantry_tool_calls_in_flight{{tool=\"wait\"}} {wanted}");
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     let mut metrics = String::new();
     while Instant::now() < end {
         let answer = wire::get(&server.host, "/metrics").await?;

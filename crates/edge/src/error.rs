@@ -1,7 +1,6 @@
 //! Why the edge answers for itself: one variant per thing that a caller or an operator could do differently.
 
 use std::io;
-use std::time::Duration;
 
 use http::StatusCode;
 use kit::{Code, ToolError};
@@ -22,10 +21,8 @@ pub(crate) enum Error {
     TransferCoding,
     #[error("the request cannot be read")]
     Request(#[source] hyper::Error),
-    #[error("server {slug:?} cannot be reached; try again when it runs")]
+    #[error("server {slug:?} cannot be reached ({}); try again when it runs", source.kind())]
     Unreachable { slug: String, source: io::Error },
-    #[error("server {slug:?} takes no connection within {limit:?}; try again when it runs")]
-    ConnectTimeout { slug: String, limit: Duration },
     #[error("server {slug:?} closed the connection before it answered")]
     Closed { slug: String, source: hyper::Error },
     #[error("server {slug:?} answered something that is not HTTP/1.1: {why}")]
@@ -43,7 +40,6 @@ impl Error {
             | Self::Climbs
             | Self::Request(_)
             | Self::Unreachable { .. }
-            | Self::ConnectTimeout { .. }
             | Self::Closed { .. }
             | Self::NotHttp { .. } => self.code().status(),
         }
@@ -56,10 +52,7 @@ impl Error {
             Self::Climbs | Self::Method | Self::Upgrade(_) | Self::TransferCoding | Self::Request(_) => {
                 Code::ValidationError
             }
-            Self::Unreachable { .. }
-            | Self::ConnectTimeout { .. }
-            | Self::Closed { .. }
-            | Self::NotHttp { .. } => Code::ServiceError,
+            Self::Unreachable { .. } | Self::Closed { .. } | Self::NotHttp { .. } => Code::ServiceError,
         }
     }
 }
@@ -77,7 +70,7 @@ impl From<Error> for ToolError {
             Error::Request(source) => answer.because(&source),
             Error::Unreachable { slug, source } => answer.with("slug", slug).because(&source),
             Error::Closed { slug, source } => answer.with("slug", slug).because(&source),
-            Error::ConnectTimeout { slug, .. } | Error::NotHttp { slug, .. } => answer.with("slug", slug),
+            Error::NotHttp { slug, .. } => answer.with("slug", slug),
         }
     }
 }

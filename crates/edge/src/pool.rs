@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::conn::Conn;
 use crate::error::Error;
@@ -97,17 +98,11 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Box<Conn>, Error> {
-        let Limits { connect_timeout: limit, .. } = self.limits;
-        let slug = || self.route.slug.clone();
-        let stream = match tokio::time::timeout(limit, dial(&self.route, limit)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(source)) => {
+        let stream = match dial(&self.route, self.limits.connect_timeout).await {
+            Ok(stream) => stream,
+            Err(source) => {
                 self.route.down(&source.to_string());
-                return Err(Error::Unreachable { slug: slug(), source });
-            }
-            Err(_) => {
-                self.route.down("timed out");
-                return Err(Error::ConnectTimeout { slug: slug(), limit });
+                return Err(Error::Unreachable { slug: self.route.slug.clone(), source });
             }
         };
         self.route.up();
@@ -153,19 +148,22 @@ fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
     Some(spare)
 }
 
-/// Connects to the first address that answers; each gets its share of the time.
+/// Connects to the first address that answers. They share the time, so that one which is silent leaves some
+/// to the others.
 async fn dial(route: &Route, limit: Duration) -> io::Result<TcpStream> {
-    let addresses: Vec<_> = tokio::net::lookup_host((route.url.host(), route.url.port())).await?.collect();
-    let share = limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let until = Instant::now() + limit;
+    let name = (route.url.host(), route.url.port());
+    let addresses: Vec<_> = timeout(limit, tokio::net::lookup_host(name)).await??.collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in addresses {
-        match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
+    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let share = until.saturating_duration_since(Instant::now()) / left;
+        match timeout(share, TcpStream::connect(address)).await.map_err(io::Error::from).flatten() {
+            Ok(stream) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
+            Err(error) => last = error,
         }
     }
     Err(last)

@@ -35,7 +35,7 @@ async fn answer(
         let host = HeaderValue::from_str(authority.as_str()).expect("authorities are visible ASCII");
         request.headers_mut().insert(header::HOST, host);
     }
-    peer.check(&worker.guard, request.uri(), request.headers())?;
+    peer.check(worker.guard(), request.uri(), request.headers())?;
     headers::check(&request)?;
     if let Some(response) = own::page(worker, &request) {
         return response;

@@ -18,10 +18,9 @@ use tokio_util::sync::CancellationToken;
 use crate::Args;
 use crate::pool::Limits;
 use crate::reload::Reload;
-use crate::worker::{self, Shared};
+use crate::worker::{self, BACKLOG, Shared};
 
 const DEFAULT_PORT: u16 = 8080;
-const BACKLOG: i32 = 1024;
 /// Between closing the listeners and ending idle connections: requests already on the wire are still served.
 const LAME_DUCK: Duration = Duration::from_millis(100);
 
@@ -54,7 +53,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let workers = start(listeners, &shared, args.shutdown_grace)?;
     tracing::info!(%address, servers, threads, "listening");
     runtime.block_on(until_stopped(signals, reload.follow(fleet), &shared));
-    let left: usize = workers.into_iter().map(|it| it.join().unwrap_or(Ok(0)).unwrap_or(0)).sum();
+    let mut left = 0;
+    for worker in workers {
+        left += worker.join().map_err(|_| anyhow::anyhow!("a thread has panicked"))??;
+    }
     if left > 0 {
         tracing::warn!(requests = left, "stopped with requests in flight");
     } else {
@@ -65,10 +67,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs `follow` until a signal, then stops in order: not ready, no connections, no requests.
+/// Runs `follow` until a signal or until a thread ends, then stops in order: not ready, no connections, no requests.
 async fn until_stopped(mut signals: Signals, follow: impl Future<Output = ()>, shared: &Shared) {
     tokio::select! {
         () = follow => {}
+        () = shared.stop.cancelled() => {}
         name = signals.next() => tracing::info!(signal = name, "stopping"),
     }
     shared.stop.cancel();
@@ -83,8 +86,9 @@ fn start(listeners: Vec<TcpListener>, shared: &Shared, grace: Duration) -> io::R
         let shared = shared.clone();
         let thread = thread::Builder::new().name(format!("edge-{index}"));
         thread.spawn(move || {
+            // Whatever ends one thread ends all: half an edge would look like a whole one.
+            let _stop = shared.stop.clone().drop_guard();
             worker::run(listener, shared, grace)
-                .inspect_err(|error| tracing::error!(%error, "thread cannot serve"))
         })
     };
     listeners.into_iter().enumerate().map(spawn).collect()
@@ -117,7 +121,7 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if shared {
-        socket.listen(BACKLOG)?;
+        socket.listen(BACKLOG.into())?;
     }
     Ok(socket.into())
 }

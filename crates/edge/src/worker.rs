@@ -28,6 +28,8 @@ use crate::reload::Complaint;
 
 /// How often unused connections are looked at.
 const TIDY: Duration = Duration::from_secs(1);
+/// How many connections the kernel lets in before they are accepted, per thread.
+pub(crate) const BACKLOG: u16 = 1024;
 /// A pause when the process can take no more connections.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -47,7 +49,6 @@ pub(crate) struct Shared {
 
 /// One thread's state.
 pub(crate) struct Worker {
-    pub(crate) guard: Arc<Guard>,
     shared: Shared,
     upstreams: RefCell<HashMap<String, Rc<Upstream>>>,
     http: http1::Builder,
@@ -60,9 +61,13 @@ impl Worker {
             .header_read_timeout(shared.header_timeout)
             .max_buf_size(BUFFER)
             .writev(false);
-        let worker = Self { guard: shared.guard.clone(), shared, upstreams: RefCell::default(), http };
+        let worker = Self { shared, upstreams: RefCell::default(), http };
         worker.adopt(&worker.fleet());
         worker
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.shared.guard
     }
 
     /// The routes as they are now.
@@ -178,8 +183,12 @@ async fn accept(listener: TcpListener, worker: &Rc<Worker>, connections: &TaskTr
         }
     }
     // Closing the listener would reset those that the kernel has already let in.
-    while let Ok(Ok((stream, address))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-        start(stream, address);
+    tokio::task::yield_now().await;
+    for _ in 0..BACKLOG {
+        match tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+            Ok(Ok((stream, address))) => start(stream, address),
+            Ok(Err(_)) | Err(_) => break,
+        }
     }
 }
 

@@ -5,13 +5,16 @@ use std::io::IsTerminal;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
-use serde_json::{Map, Value};
+use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// rmcp tells of every request, and takes a client that leaves for an error; what matters is told by us. A
 /// filter that names it overrides this.
@@ -33,7 +36,7 @@ pub enum LogFormat {
 /// The logging settings of every program.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
-    /// Least level to log: error, warn, info, debug, trace, or a tracing filter
+    /// Least level to log: error, warn, info, debug, trace; also by module, as in `info,rmcp=debug`
     #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info", help_heading = "Logs")]
     log_level: String,
 
@@ -64,24 +67,25 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
         "critical" | "fatal" => "error".to_owned(),
         other => other.to_owned(),
     };
-    let filter = EnvFilter::builder()
-        .parse(format!("{QUIETER},{level},{ALWAYS}"))
+    let filter: Targets = format!("{QUIETER},{level},{ALWAYS}")
+        .parse()
         .map_err(|error| anyhow::anyhow!("--log-level (LOG_LEVEL) {level:?}: {error}"))?;
     let text = match args.log_format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Json => false,
         LogFormat::Text => true,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry();
     let result = if text {
-        tracing::subscriber::set_global_default(builder.with_target(false).finish())
+        registry.with(lines.with_target(false).with_filter(filter)).try_init()
     } else {
-        tracing::subscriber::set_global_default(builder.event_format(Json).finish())
+        registry.with(lines.event_format(Json).with_filter(filter)).try_init()
     };
     result.map_err(|error| anyhow::anyhow!("logging is already set up: {error}"))
 }
 
-/// Formats an event as one JSON object; an event's own field wins over the built-in one of that name.
+/// Writes an event as one JSON object, straight into the line.
 struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json
@@ -96,62 +100,104 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let mut line = Map::new();
-        line.insert("timestamp".into(), crate::health::now().into());
-        line.insert("level".into(), metadata.level().as_str().into());
-        line.insert("logger".into(), metadata.target().into());
-        line.insert("message".into(), "".into());
-        line.insert("module".into(), metadata.module_path().into());
+        let mut line = Line(String::with_capacity(512));
+        line.put("timestamp", &crate::health::now());
+        line.put("level", metadata.level().as_str());
+        line.put("logger", metadata.target());
+        event.record(&mut line);
+        line.put("module", metadata.module_path().unwrap_or_default());
         if let Some(span) = context.lookup_current() {
-            line.insert("function".into(), span.name().into());
-            if let Some(fields) = span.extensions().get::<FormattedFields<N>>()
-                && !fields.is_empty()
-            {
-                line.insert("span".into(), fields.to_string().into());
-            }
+            line.put("function", span.name());
         }
-        line.insert("line".into(), metadata.line().into());
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
+        line.put("line", &metadata.line());
+        writeln!(writer, "{{{}}}", line.0)
     }
 }
 
-struct Fields<'a>(&'a mut Map<String, Value>);
+/// The members of the object so far.
+struct Line(String);
 
-impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+impl Line {
+    fn put<T: serde::Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+        match serde_json::to_string(value) {
+            Ok(value) => self.put_json(name, &value),
+            Err(_) => self.put_json(name, "\"unprintable\""),
+        }
+    }
+
+    /// Names of fields are Rust's and need no escape.
+    fn put_json(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        self.0.extend(["\"", name, "\":", value]);
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field.name(), &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         // A field named `…_json` holds JSON text and is written as the value it is.
-        match field.name().strip_suffix("_json").map(|name| (name, serde_json::from_str(value))) {
-            Some((name, Ok(json))) => {
-                self.0.insert(name.to_owned(), json);
-            }
-            Some((_, Err(_))) | None => self.put(field, value),
+        match field.name().strip_suffix("_json") {
+            Some(name) if serde_json::from_str::<IgnoredAny>(value).is_ok() => self.put_json(name, value),
+            _ => self.put(field.name(), value),
         }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.put(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.put(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.put(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.put(field.name(), &value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("sink").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_object_whatever_is_in_it() {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(Json);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            tracing::info!(tool = "x\"\n\u{1b}[31m", duration_ms = f64::NAN, arguments_json = r#"{"a": [1]}"#, "said \"{}\"", "\n");
+            tracing::warn!(arguments_json = "no json", count = 3u64, "second");
+        });
+        let text = String::from_utf8(sink.0.lock().expect("sink").clone()).expect("text");
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[0]["arguments"]["a"][0], 1);
+        assert_eq!(lines[0]["message"], "said \"\n\"");
+        assert_eq!((&lines[1]["arguments_json"], &lines[1]["count"]), (&"no json".into(), &3.into()));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
+use glob::Pattern;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use rmcp::model::Tool;
@@ -21,7 +21,7 @@ const CALLERS_REMEMBERED: usize = 10_000;
 /// `GLOB=N/min`: most calls of the tools the glob names, by one caller.
 #[derive(Debug, Clone)]
 pub(crate) struct RateLimit {
-    tools: GlobMatcher,
+    tools: Pattern,
     quota: Quota,
 }
 
@@ -41,7 +41,7 @@ impl FromStr for RateLimit {
         let quota = Quota::with_period(period / count.get())
             .context("the rate is too high to be a limit")?
             .allow_burst(count);
-        Ok(Self { tools: Glob::new(glob.trim())?.compile_matcher(), quota })
+        Ok(Self { tools: Pattern::new(glob.trim())?, quota })
     }
 }
 
@@ -49,8 +49,8 @@ impl FromStr for RateLimit {
 pub(crate) struct Policy {
     read_only: bool,
     disable_destructive: bool,
-    allow: Option<GlobSet>,
-    deny: GlobSet,
+    allow: Option<Vec<Pattern>>,
+    deny: Vec<Pattern>,
     limits: Vec<RateLimit>,
 }
 
@@ -58,13 +58,13 @@ impl Policy {
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let allow = match settings.allow_tools.as_slice() {
             [] => None,
-            globs => Some(globset(globs).context("--allow-tools (GANTRY_ALLOW_TOOLS)")?),
+            globs => Some(patterns(globs).context("--allow-tools (GANTRY_ALLOW_TOOLS)")?),
         };
         Ok(Self {
             read_only: settings.read_only,
             disable_destructive: settings.disable_destructive,
             allow,
-            deny: globset(&settings.deny_tools).context("--deny-tools (GANTRY_DENY_TOOLS)")?,
+            deny: patterns(&settings.deny_tools).context("--deny-tools (GANTRY_DENY_TOOLS)")?,
             limits: settings.rate_limit.clone(),
         })
     }
@@ -74,30 +74,26 @@ impl Policy {
         let hints = tool.annotations.clone().unwrap_or_default();
         let writes = hints.read_only_hint != Some(true);
         let destroys = writes && hints.destructive_hint != Some(false);
-        let allowed = |allow: &GlobSet| names.iter().any(|name| allow.is_match(name));
+        let named = |globs: &Vec<Pattern>| names.iter().any(|name| globs.iter().any(|glob| glob.matches(name)));
         let closed = if self.read_only && writes {
             Some("--read-only")
         } else if self.disable_destructive && destroys {
             Some("--disable-destructive")
-        } else if names.iter().any(|name| self.deny.is_match(name)) {
+        } else if named(&self.deny) {
             Some("--deny-tools")
-        } else if !self.allow.as_ref().is_none_or(allowed) {
+        } else if !self.allow.as_ref().is_none_or(named) {
             Some("--allow-tools")
         } else {
             None
         };
-        let limits = self.limits.iter().filter(|limit| names.iter().any(|name| limit.tools.is_match(name)));
+        let limits = self.limits.iter().filter(|limit| names.iter().any(|name| limit.tools.matches(name)));
         let limiters = limits.map(|limit| Arc::new(RateLimiter::keyed(limit.quota))).collect();
         Gate { writes, closed, limiters }
     }
 }
 
-fn globset(globs: &[String]) -> anyhow::Result<GlobSet> {
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        set.add(Glob::new(glob.trim())?);
-    }
-    Ok(set.build()?)
+fn patterns(globs: &[String]) -> anyhow::Result<Vec<Pattern>> {
+    globs.iter().map(|glob| Ok(Pattern::new(glob.trim())?)).collect()
 }
 
 /// What the policy says of one tool.
@@ -154,7 +150,7 @@ mod tests {
             read_only: false,
             disable_destructive: false,
             allow: None,
-            deny: GlobSet::empty(),
+            deny: vec![],
             limits: vec![],
         };
         change(&mut policy);
@@ -185,7 +181,7 @@ mod tests {
 
     #[test]
     fn an_alias_cannot_get_round_its_tools_name() {
-        let deny = policy(|policy| policy.deny = globset(&["docker_restart".into()]).expect("glob"));
+        let deny = policy(|policy| policy.deny = patterns(&["docker_restart".into()]).expect("glob"));
         let gate = deny.gate(&tool(false, false), &["restart_service", "docker_restart"]);
         let error = gate.enter("restart_service", &principal("ops", Role::Admin)).expect_err("denied");
         assert_eq!(error.code, Code::Forbidden);

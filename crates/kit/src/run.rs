@@ -51,7 +51,7 @@ pub fn run<S: Service>() -> ExitCode {
         Ok(program) => program,
         Err(error) => error.exit(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&name, &error.into(), 1),
     };
@@ -67,6 +67,17 @@ pub fn run<S: Service>() -> ExitCode {
     // A read of stdin cannot be interrupted; nothing else is left.
     runtime.shutdown_background();
     code
+}
+
+/// On a single core a second thread would only be in the way.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = if alone {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
 }
 
 fn failed(name: &str, error: &anyhow::Error, code: u8) -> ExitCode {

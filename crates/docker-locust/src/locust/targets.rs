@@ -1,6 +1,6 @@
 //! Which hosts a load test may be aimed at.
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use glob::Pattern;
 use reqwest::Url;
 
 use super::Error;
@@ -8,18 +8,16 @@ use super::Error;
 /// The operator's list. Empty allows every host.
 #[derive(Debug)]
 pub(super) struct Targets {
-    listed: GlobSet,
+    listed: Vec<Pattern>,
 }
 
 impl Targets {
     /// `*` is the only wildcard; a pattern is compared with the host alone and with `host:port`.
     pub(super) fn new(patterns: &[String]) -> anyhow::Result<Self> {
-        let mut listed = GlobSetBuilder::new();
-        for pattern in patterns {
-            let literal = globset::escape(&pattern.trim().to_ascii_lowercase()).replace("[*]", "*");
-            listed.add(Glob::new(&literal)?);
-        }
-        Ok(Self { listed: listed.build()? })
+        let pattern = |text: &String| {
+            Pattern::new(&Pattern::escape(&text.trim().to_ascii_lowercase()).replace("[*]", "*"))
+        };
+        Ok(Self { listed: patterns.iter().map(pattern).collect::<Result<_, _>>()? })
     }
 
     /// Whether the operator named targets at all.
@@ -42,7 +40,8 @@ impl Targets {
             return Err(invalid("host must not carry a query or fragment"));
         }
         let target = format!("{name}:{}", url.port_or_known_default().unwrap_or_default());
-        if self.is_limited() && !self.listed.is_match(name) && !self.listed.is_match(&target) {
+        let listed = self.listed.iter().any(|pattern| pattern.matches(name) || pattern.matches(&target));
+        if self.is_limited() && !listed {
             return Err(Error::Target { target });
         }
         // Locust puts a task's path straight behind it.

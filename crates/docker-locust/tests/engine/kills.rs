@@ -67,7 +67,8 @@ fn every_kill(value: &str, allowed: &[&str]) {
     let kills = kills.chain(all.clone().map(|at| Kill { moment: Moment::After, at, again: None }));
     let kills =
         kills.chain(all.clone().filter(slow).map(|at| Kill { moment: Moment::During, at, again: None }));
-    let kills = kills.chain(all.map(|at| Kill { moment: Moment::After, at, again: Some(1 + at % 4) }));
+    let kills =
+        kills.chain(all.step_by(3).map(|at| Kill { moment: Moment::After, at, again: Some(1 + at % 4) }));
     let kills = Mutex::new(kills.collect::<Vec<_>>());
     println!("{value}: {} kills at {} calls: {calls:#?}", kills.lock().unwrap().len(), calls.len());
     scope(|threads| {

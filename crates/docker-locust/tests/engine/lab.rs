@@ -40,11 +40,21 @@ pub(crate) fn socket() -> Option<&'static str> {
     match found {
         Ok(socket) => Some(socket),
         Err(reason) => {
-            assert!(std::env::var("CI").is_err(), "docker engine: {reason}");
-            println!("skipped: docker engine: {reason}");
+            skip(&format!("skipped: docker engine: {reason}"));
             None
         }
     }
+}
+
+/// Told past the test harness, which swallows what a passing test prints, and to the runner's list of skips.
+#[expect(clippy::disallowed_methods, reason = "a test has no clap arguments")]
+fn skip(line: &str) {
+    if let Ok(list) = std::env::var("GANTRY_TEST_SKIPS") {
+        let list = std::fs::OpenOptions::new().append(true).create(true).open(list);
+        list.and_then(|mut list| writeln!(list, "{line}")).unwrap();
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
+    let _unheard = writeln!(std::io::stderr(), "{line}");
 }
 
 fn make_image(socket: &str) {
@@ -250,7 +260,7 @@ impl Lab {
         let start = Instant::now();
         while !condition() {
             assert!(start.elapsed() < Duration::from_secs(90), "no {what} in 90 s: {:?}", self.containers());
-            sleep(Duration::from_millis(150));
+            sleep(Duration::from_millis(400));
         }
     }
 }
@@ -260,11 +270,14 @@ impl Drop for Lab {
         // What is not there any more cannot be removed; that is no failure of the test.
         let filter = format!("name={}", self.scope);
         let ids = run(self.socket, &["ps", "-aq", "--filter", &filter]).unwrap_or_default();
+        let named = run(self.socket, &["volume", "ls", "-q", "--filter", &filter]).unwrap_or_default();
+        // Anonymous volumes that were reattached are nobody's to remove with a container.
+        let mounted = ["inspect", "-f", "{{range .Mounts}}{{.Name}} {{end}}"].into_iter().chain(ids.lines());
+        let mounted = run(self.socket, &mounted.collect::<Vec<_>>()).unwrap_or_default();
         for id in ids.lines() {
             let _gone = run(self.socket, &["rm", "-f", "-v", id]);
         }
-        let volumes = run(self.socket, &["volume", "ls", "-q", "--filter", &filter]).unwrap_or_default();
-        for volume in volumes.lines() {
+        for volume in mounted.split_whitespace().chain(named.lines()) {
             let _gone = run(self.socket, &["volume", "rm", volume]);
         }
         let mut networks = NETWORKS.lock().unwrap_or_else(PoisonError::into_inner);

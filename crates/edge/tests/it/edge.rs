@@ -115,12 +115,16 @@ impl Edge {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    pub(crate) fn logged(&self, message: &str) -> Vec<Value> {
-        let log = self.log.lock().unwrap();
-        log.iter()
-            .filter(|line| line["message"].as_str().is_some_and(|it| it.contains(message)))
-            .cloned()
-            .collect()
+    /// Waits for so many lines of log with this message, and sees that there are no more of them.
+    pub(crate) async fn told(&self, message: &str, times: usize) -> Vec<Value> {
+        let lines = || {
+            let log = self.log.lock().unwrap();
+            log.iter().filter(|line| line["message"] == message).cloned().collect::<Vec<_>>()
+        };
+        eventually(message, async || lines().len() >= times).await;
+        let lines = lines();
+        assert_eq!(lines.len(), times, "{lines:?}");
+        lines
     }
 
     pub(crate) fn signal(&self, name: &str) {

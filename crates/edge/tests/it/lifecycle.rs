@@ -36,7 +36,7 @@ async fn a_server_that_is_down_is_named_within_a_second() {
     assert_eq!(reply.json()["details"], serde_json::json!({"slug": "alpha"}));
     assert!(!reply.text().contains(&address.port().to_string()), "addresses are for the log: {reply:?}");
     edge.get("/alpha/").await;
-    assert_eq!(edge.logged("server takes no connections").len(), 1, "told once");
+    edge.told("server takes no connections", 1).await;
 
     let ready = edge.get("/health/ready").await;
     assert_eq!((ready.status, ready.json()["status"].as_str()), (200, Some("degraded")));
@@ -53,7 +53,7 @@ async fn a_server_that_is_down_is_named_within_a_second() {
     });
     assert_eq!(edge.get("/alpha/").await.text(), "up");
     assert_eq!(edge.get("/health/ready").await.json()["status"], "ready");
-    assert_eq!(edge.logged("server takes connections again").len(), 1);
+    edge.told("server takes connections again", 1).await;
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn sigterm_lets_requests_finish() {
 #[tokio::test]
 async fn sigterm_serves_those_the_kernel_has_let_in() {
     let server = Recorder::hello().await;
-    let mut edge = Edge::start(&[("alpha", server.url())]);
+    let mut edge = Edge::start_with(&[("alpha", server.url())], &["--connect-timeout", "10s"]);
     edge.signal("STOP");
     let mut asked = Vec::new();
     for _ in 0..300 {
@@ -184,7 +184,7 @@ async fn sigterm_does_not_wait_for_ever() {
     edge.signal("TERM");
     assert_eq!(edge.exit().await.code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-    assert_eq!(edge.logged("stopped with requests in flight")[0]["requests"], 1);
+    assert_eq!(edge.told("stopped with requests in flight", 1).await[0]["requests"], 1);
     assert!(all(stream).await.is_empty());
     drop(idle);
 }

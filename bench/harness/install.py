@@ -1,0 +1,46 @@
+"""What is measured must be there first: release builds of ours, and a venv with the peers in Python."""
+
+import os
+import subprocess
+import zlib
+from pathlib import Path
+
+from harness.process import DidNotRun
+
+ROOT = Path(__file__).absolute().parents[2]
+PEERS = ROOT / "bench" / "peers"
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+
+
+def build(packages: list[str]):
+    """Builds programs and examples of these packages as they are shipped."""
+    chosen = [word for package in packages for word in ("-p", package)]
+    command = ["cargo", "build", "--release", "--bins", "--examples", *chosen]
+    if subprocess.run(command, cwd=ROOT).returncode:
+        raise DidNotRun(f"{' '.join(command)} failed")
+
+
+def python() -> Path:
+    """The interpreter of a venv with the peers' libraries; a checksum of the pins says when to renew it."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    fixtures = Path(os.environ.get("GANTRY_FIXTURES") or Path(cache, "gantry", "fixtures"))
+    venv, pins = fixtures / "bench-py", PEERS / "requirements.txt"
+    stamp, checksum = venv / ".stamp", str(zlib.crc32(pins.read_bytes()))
+    if not stamp.exists() or stamp.read_text() != checksum:
+        print(f"installing the peers in Python into {venv}", flush=True)
+        for command in (
+            ["python3", "-m", "venv", "--clear", venv],
+            [venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins],
+        ):
+            done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+            if done.returncode:
+                raise DidNotRun(f"the peers in Python could not be installed: {done.stderr.strip()[-500:]}")
+        stamp.write_text(checksum)
+    return venv / "bin/python"
+
+
+def versions(*packages: str) -> str:
+    """What the venv holds of these: `fastmcp 4.1.2, uvloop 0.23.0`."""
+    query = "import sys, importlib.metadata as m; print(', '.join(f'{p} {m.version(p)}' for p in sys.argv[1:]))"
+    done = subprocess.run([python(), "-c", query, *packages], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

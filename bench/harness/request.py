@@ -1,0 +1,56 @@
+"""What a contender is asked, as bytes for a first answer and as arguments for the load."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+MODERN = "2026-07-28"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, and a text that every right answer holds."""
+
+    path: str
+    needle: str
+    body: str = ""
+    headers: tuple[str, ...] = ()
+
+    def raw(self, port: int) -> bytes:
+        method = "POST" if self.body else "GET"
+        head = [f"{method} {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: close", *self.headers]
+        if self.body:
+            head.append(f"Content-Length: {len(self.body.encode())}")
+        return "\r\n".join([*head, "", self.body]).encode()
+
+    def is_answered_by(self, text: str) -> bool:
+        return text.startswith("HTTP/1.1 200") and self.needle in text and '"isError":true' not in text
+
+
+def tool_call(tool: str, arguments: dict, needle: str, *headers: str) -> Request:
+    """A call as a client of 2026-07-28 sends it."""
+    meta = {"protocolVersion": MODERN, "clientCapabilities": {}}
+    params = {"name": tool, "arguments": arguments}
+    params["_meta"] = {f"io.modelcontextprotocol/{key}": value for key, value in meta.items()}
+    return Request(
+        path="/mcp",
+        needle=needle,
+        body=json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}),
+        headers=(
+            "Content-Type: application/json",
+            "Accept: application/json, text/event-stream",
+            f"MCP-Protocol-Version: {MODERN}",
+            "Mcp-Method: tools/call",
+            f"Mcp-Name: {tool}",
+            *headers,
+        ),
+    )
+
+
+def new_key(folder: Path) -> tuple[list, str]:
+    """Options that make a server ask for a key, and the header that shows it."""
+    key, path = secrets.token_hex(24), folder / "keys"
+    path.touch(0o600)
+    path.write_text(f"bench:admin:{key}\n")
+    return ["--auth", "api-key", "--api-keys-file", path], f"Authorization: Bearer {key}"
