@@ -29,8 +29,8 @@ impl Service for Patient {
         Ok(Self)
     }
 
-    fn tools() -> ToolRouter<Self> {
-        Self::tool_router()
+    fn tools() -> Vec<ToolRouter<Self>> {
+        vec![Self::tool_router()]
     }
 }
 

@@ -107,7 +107,7 @@ impl Service for DockerLocust {
         Ok(Self { replacer, reveal_env: docker.reveal_env, locust, databases })
     }
 
-    fn tools() -> ToolRouter<Self> {
+    fn tools() -> Vec<ToolRouter<Self>> {
         tools::tools()
     }
 

@@ -17,13 +17,15 @@ use crate::DockerLocust;
 pub(crate) use aliases::aliases;
 
 /// All of them.
-pub(crate) fn tools() -> ToolRouter<DockerLocust> {
-    DockerLocust::docker_container_list_router()
-        + DockerLocust::docker_logs_router()
-        + DockerLocust::docker_restart_router()
-        + DockerLocust::docker_inspect_router()
-        + DockerLocust::docker_update_env_router()
-        + DockerLocust::locust_start_test_router()
-        + DockerLocust::locust_get_stats_router()
-        + DockerLocust::locust_stop_test_router()
+pub(crate) fn tools() -> Vec<ToolRouter<DockerLocust>> {
+    vec![
+        DockerLocust::docker_container_list_router(),
+        DockerLocust::docker_logs_router(),
+        DockerLocust::docker_restart_router(),
+        DockerLocust::docker_inspect_router(),
+        DockerLocust::docker_update_env_router(),
+        DockerLocust::locust_start_test_router(),
+        DockerLocust::locust_get_stats_router(),
+        DockerLocust::locust_stop_test_router(),
+    ]
 }

@@ -1,6 +1,7 @@
 //! A running server as its doors see it, and the one check that every request passes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
@@ -34,6 +35,8 @@ pub(crate) struct App<S: Service> {
     pub(crate) health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) max_body_bytes: usize,
+    /// The second in which the log was told of a refusal last.
+    pub(crate) told_refusal: AtomicI64,
     /// Ends streams that would otherwise stay open for ever.
     pub(crate) streams: CancellationToken,
 }
@@ -42,8 +45,11 @@ impl<S: Service> App<S> {
     /// Lets a request in: its host and origin are allowed and its caller is known. The caller is left in the
     /// request's extensions; the credential goes no further.
     pub(crate) fn admit(&self, parts: &mut Parts) -> Result<Principal, Refusal> {
-        self.guard.check(&parts.uri, &parts.headers).map_err(Refusal)?;
-        let (principal, upstream_token) = self.auth.admit(&parts.headers).map_err(Refusal)?;
+        let (principal, upstream_token) = self
+            .guard
+            .check(&parts.uri, &parts.headers)
+            .and_then(|()| self.auth.admit(&parts.headers))
+            .map_err(|error| self.refuse(error))?;
         parts.headers.remove(header::AUTHORIZATION);
         parts.headers.remove(HeaderName::from_static("x-api-key"));
         if let Some(token) = upstream_token {
@@ -51,6 +57,16 @@ impl<S: Service> App<S> {
         }
         parts.extensions.insert(principal.clone());
         Ok(principal)
+    }
+
+    /// Counts a refusal, and tells of one a second in the log: a stranger must not be able to fill it.
+    fn refuse(&self, error: ToolError) -> Refusal {
+        self.metrics.refuse(error.code);
+        let second = jiff::Timestamp::now().as_second();
+        if self.told_refusal.swap(second, Ordering::Relaxed) != second {
+            tracing::warn!(code = error.code.as_str(), "request refused: {}", error.message);
+        }
+        Refusal(error)
     }
 
     /// What the service's checks found, at most a second ago.

@@ -102,6 +102,9 @@ impl Auth {
         };
         let mut generated = None;
         let rule = match mode {
+            AuthMode::None if !settings.api_keys.is_empty() || settings.api_keys_file.is_some() => {
+                bail!("--auth none with --api-keys or --api-keys-file: the keys would mean nothing")
+            }
             AuthMode::None => Rule::None,
             AuthMode::Upstream if !takes_upstream_token => {
                 bail!(
@@ -276,7 +279,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     let mut bytes = [0; 32];

@@ -7,6 +7,7 @@ use rmcp::{ErrorData, RoleServer};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Principal, UpstreamToken};
+use crate::doors::sessions::Closed;
 
 /// The call that a tool serves; an argument of the tool like [`crate::Parameters`].
 pub struct Call {
@@ -68,6 +69,17 @@ pub(crate) fn trace_id(context: &RequestContext<RoleServer>) -> Option<&str> {
     let parts = context.extensions.get::<http::request::Parts>()?;
     let id = parts.headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
     (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+/// Resolves when the session of the request is closed, or nobody can fetch its answer any more.
+pub(crate) fn closed(context: &RequestContext<RoleServer>) -> impl Future<Output = ()> + use<> {
+    let closed = extension::<Closed>(context).cloned();
+    async move {
+        match closed {
+            Some(Closed(closed)) => closed.cancelled_owned().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 fn extension<T: Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<&T> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::model::Tool;
 
-use crate::audit;
 use crate::auth::Role;
 use crate::metrics::{Metrics, ToolMetrics};
 use crate::policy::{Gate, Policy};
 use crate::schema;
 use crate::service::Service;
+use crate::{Code, ToolError, audit};
 
 /// One tool, with everything a call needs.
 pub(crate) struct Entry<S> {
@@ -25,6 +25,21 @@ pub(crate) struct Entry<S> {
     pub(crate) listed: bool,
 }
 
+impl<S> Entry<S> {
+    /// serde repeats a value of the wrong type in its message; that of a secret argument must not leave.
+    pub(crate) fn without_secret(&self, mut error: ToolError) -> ToolError {
+        let field = error.details.get("field").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let name = field.split(['.', '[']).next().unwrap_or_default();
+        if error.code == Code::ValidationError
+            && error.message.contains("invalid type")
+            && (self.secrets.iter().any(|secret| secret == name) || audit::is_secret(field))
+        {
+            error.message = format!("{field} has the wrong type");
+        }
+        error
+    }
+}
+
 /// All tools by name.
 pub(crate) struct Catalog<S> {
     entries: HashMap<String, Entry<S>>,
@@ -35,15 +50,18 @@ impl<S: Service> Catalog<S> {
     /// Collects the tools and refuses what would mislead a client.
     ///
     /// # Errors
-    /// A tool without title, description, annotations or output schema, an alias of nothing, or a glob of the
-    /// policy that matches no tool: a typing error there would leave a tool open.
+    /// A tool without title, description or annotations, two tools of one name, an alias of nothing, or a glob of
+    /// the policy that names no tool.
     pub(crate) fn new(policy: &Policy, metrics: &Metrics) -> anyhow::Result<Self> {
         let aliases = S::aliases();
         let mut catalog = Self { entries: HashMap::new(), order: vec![] };
-        catalog.add(S::tools(), true, &[], policy, metrics)?;
+        for router in S::tools() {
+            catalog.add(router, true, &[], policy, metrics)?;
+        }
         catalog.add(aliases.router, false, aliases.of, policy, metrics)?;
         catalog.order = catalog.entries.keys().cloned().collect();
         catalog.order.sort_unstable();
+        policy.check(&catalog.order)?;
         for (alias, tool) in aliases.of {
             anyhow::ensure!(catalog.entries.contains_key(*alias), "alias {alias} is not a tool");
             anyhow::ensure!(catalog.entries.contains_key(*tool), "alias {alias} stands for no tool: {tool}");

@@ -11,7 +11,7 @@ use rmcp::{ErrorData, RoleServer};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Principal;
-use crate::call::{principal, trace_id};
+use crate::call::{closed, principal, trace_id};
 use crate::catalog::{Catalog, Entry};
 use crate::record::Record;
 use crate::service::Service;
@@ -24,6 +24,8 @@ pub(crate) struct Dispatch<S> {
     pub(crate) catalog: Catalog<S>,
     pub(crate) deadline: Duration,
     pub(crate) max_output_bytes: usize,
+    /// Who calls where no door asks: on stdio.
+    pub(crate) operator: Option<Principal>,
     /// Calls in flight, so that a shutdown can wait for them.
     pub(crate) calls: TaskTracker,
 }
@@ -50,7 +52,7 @@ impl<S: Service> Dispatch<S> {
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(entry) = self.catalog.get(&params.name) else { return Err(unknown(&params.name)) };
         let _alive = self.calls.token();
-        let caller = principal(&context).cloned().unwrap_or_else(Principal::local);
+        let caller = self.caller(&context)?;
         let record = Record::open(entry, &caller, trace_id(&context), params.arguments.as_ref());
         let result = self.run(entry, &caller, params, context).await;
         record.close(&result);
@@ -60,6 +62,14 @@ impl<S: Service> Dispatch<S> {
             Err(Failure::Protocol(error)) => Err(error),
             Err(Failure::Cancelled) => Err(ErrorData::internal_error("the call was cancelled", None)),
         }
+    }
+
+    /// Who calls: the principal that the door left, or the operator on stdio.
+    pub(crate) fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> {
+        principal(context)
+            .or(self.operator.as_ref())
+            .cloned()
+            .ok_or_else(|| ErrorData::internal_error("a door let a request in without its caller", None))
     }
 
     async fn run(
@@ -76,17 +86,19 @@ impl<S: Service> Dispatch<S> {
             return Err(Failure::Tool(ToolError::invalid(field, message)));
         }
         let cancelled = context.ct.clone();
+        let closed = closed(&context);
         let work = (entry.route.call)(ToolCallContext::new(&self.service, params, context));
         let work = tokio::time::timeout(self.deadline, AssertUnwindSafe(work).catch_unwind());
         let outcome = tokio::select! {
             biased;
             outcome = work => outcome,
             () = cancelled.cancelled() => return Err(Failure::Cancelled),
+            () = closed => return Err(Failure::Cancelled),
         };
         match outcome {
             Ok(Ok(Ok(response))) => self.fits(entry, response).map_err(Failure::Tool),
             Ok(Ok(Err(error))) => Err(match ToolError::from_protocol(&error) {
-                Some(error) => Failure::Tool(error),
+                Some(error) => Failure::Tool(entry.without_secret(error)),
                 None => Failure::Protocol(error),
             }),
             Ok(Err(_panic)) => {

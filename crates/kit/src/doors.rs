@@ -13,6 +13,8 @@ use crate::app::App;
 use crate::service::Service;
 use crate::{Code, ToolError};
 
+mod answers;
+mod batch;
 pub(crate) mod direct;
 mod mcp;
 mod openapi;

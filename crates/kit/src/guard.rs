@@ -31,14 +31,22 @@ impl Guard {
         if headers.get_all(header::HOST).iter().count() > 1 {
             return Err(ToolError::new(Code::ValidationError, "more than one Host header"));
         }
+        if cross_site(headers) {
+            return Err(ToolError::new(Code::Forbidden, "requests of other sites' pages are not allowed"));
+        }
+        // A target that names a host has the last word on it (RFC 9112, 3.2.2).
+        if let Some(host) = uri.authority() {
+            return self.host(host).and_then(|()| self.origin(headers));
+        }
         match headers.get(header::HOST).map(|host| host.to_str().map(str::parse::<Authority>)) {
             Some(Ok(Ok(host))) => self.host(&host)?,
             Some(_) => return Err(ToolError::new(Code::ValidationError, "unreadable Host header")),
-            None => match uri.authority() {
-                Some(host) => self.host(host)?,
-                None => return Err(ToolError::new(Code::ValidationError, "no Host header")),
-            },
+            None => return Err(ToolError::new(Code::ValidationError, "no Host header")),
         }
+        self.origin(headers)
+    }
+
+    fn origin(&self, headers: &HeaderMap) -> Result<(), ToolError> {
         headers.get_all(header::ORIGIN).iter().try_for_each(|origin| {
             let origin = origin.to_str().unwrap_or_default();
             if self.allows_origin(origin) { Ok(()) } else { Err(refused("Origin", "--allowed-origins")) }
@@ -46,6 +54,9 @@ impl Guard {
     }
 
     fn host(&self, host: &Authority) -> Result<(), ToolError> {
+        if host.as_str().contains('@') {
+            return Err(ToolError::new(Code::ValidationError, "a Host holds no user"));
+        }
         if self.any_host || self.allows_host(host.as_str(), host.host()) {
             Ok(())
         } else {
@@ -67,13 +78,25 @@ impl Guard {
         }
         let Ok(uri) = origin.parse::<Uri>() else { return false };
         match (uri.scheme(), uri.authority()) {
-            (Some(_), Some(host)) => self.allows_host(host.as_str(), host.host()),
+            (Some(scheme), Some(host)) if matches!(scheme.as_str(), "http" | "https") => {
+                self.allows_host(host.as_str(), host.host())
+            }
             _ => false,
         }
     }
 }
 
+/// A page of another site that loads us as an image or a script sends no origin, but browsers say so here. A
+/// link that somebody follows is no such request.
+fn cross_site(headers: &HeaderMap) -> bool {
+    let said = |name, value: &str| headers.get(name).is_some_and(|it| it == value);
+    !headers.contains_key(header::ORIGIN)
+        && said("sec-fetch-site", "cross-site")
+        && !said("sec-fetch-mode", "navigate")
+}
+
 fn is_loopback(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
         || name
             .trim_start_matches('[')

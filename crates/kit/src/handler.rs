@@ -7,8 +7,6 @@ use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 
-use crate::auth::Role;
-use crate::call::principal;
 use crate::dispatch::Dispatch;
 use crate::service::Service;
 use crate::signature::{Pen, Signature, Signed};
@@ -72,7 +70,7 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let pen = self.signature.pen(&context);
-        let role = principal(&context).map_or(Role::Admin, |principal| principal.role);
+        let role = self.dispatch.caller(&context)?.role;
         let mut result = ListToolsResult::with_all_items(self.dispatch.catalog.tools(role));
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(if self.private { CacheScope::Private } else { CacheScope::Public });

@@ -63,9 +63,12 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
     let level = if args.debug { "debug" } else { args.log_level.as_str() };
     // Names of levels come in either case, and Python's are among them.
     let level = match level.to_ascii_lowercase().as_str() {
+        "" => "info".to_owned(),
         "warning" => "warn".to_owned(),
         "critical" | "fatal" => "error".to_owned(),
-        other => other.to_owned(),
+        "off" | "error" | "warn" | "info" | "debug" | "trace" => level.to_ascii_lowercase(),
+        _ if level.contains('=') => level.to_owned(),
+        _ => anyhow::bail!("--log-level (LOG_LEVEL) {level:?}: use error, warn, info, debug or trace"),
     };
     let filter: Targets = format!("{QUIETER},{level},{ALWAYS}")
         .parse()
@@ -189,7 +192,13 @@ mod tests {
         let writer = sink.clone();
         let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(Json);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
-            tracing::info!(tool = "x\"\n\u{1b}[31m", duration_ms = f64::NAN, arguments_json = r#"{"a": [1]}"#, "said \"{}\"", "\n");
+            tracing::info!(
+                tool = "x\"\n\u{1b}[31m",
+                duration_ms = f64::NAN,
+                arguments_json = r#"{"a": [1]}"#,
+                "said \"{}\"",
+                "\n"
+            );
             tracing::warn!(arguments_json = "no json", count = 3u64, "second");
         });
         let text = String::from_utf8(sink.0.lock().expect("sink").clone()).expect("text");

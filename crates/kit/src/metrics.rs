@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     errors: Family<Labels, Counter>,
     in_flight: Family<Labels, Gauge>,
     durations: Family<Labels, Histogram, fn() -> Histogram>,
+    refused: Family<Labels, Counter>,
     /// Open MCP sessions, of either transport.
     pub(crate) sessions: Gauge,
 }
@@ -35,6 +36,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("gantry");
         let calls = Family::default();
         let errors = Family::default();
+        let refused = Family::default();
         let in_flight = Family::default();
         let durations: Family<Labels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(BUCKETS));
@@ -45,8 +47,9 @@ impl Metrics {
         registry.register("tool_errors", "Failed calls of a tool, by code", errors.clone());
         registry.register("tool_calls_in_flight", "Calls of a tool that are running", in_flight.clone());
         registry.register("tool_duration_seconds", "How long calls of a tool took", durations.clone());
+        registry.register("requests_refused", "Requests that were not let in, by code", refused.clone());
         registry.register("mcp_sessions", "Open MCP sessions", sessions.clone());
-        Self { registry, calls, errors, in_flight, durations, sessions }
+        Self { registry, calls, errors, in_flight, durations, refused, sessions }
     }
 
     /// The series of one tool, looked up once.
@@ -59,6 +62,11 @@ impl Metrics {
             errors: self.errors.clone(),
             name: name.to_owned(),
         }
+    }
+
+    /// Counts a request that was not let in.
+    pub(crate) fn refuse(&self, code: Code) {
+        self.refused.get_or_create(&vec![("code", code.as_str().to_owned())]).inc();
     }
 
     /// The text a scraper reads.

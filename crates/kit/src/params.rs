@@ -39,7 +39,8 @@ pub(crate) fn read<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
         let field = field(&path, &message);
-        ToolError::invalid(clip(&field), format!("{}: {}", clip(&field), clip_reason(&message)))
+        let field = printable(&clip(&field));
+        ToolError::invalid(field.clone(), format!("{field}: {}", printable(&clip_reason(&message))))
     })
 }
 
@@ -55,6 +56,11 @@ fn field(path: &str, message: &str) -> String {
         (".", None) => "arguments".to_owned(),
         (path, _) => path.to_owned(),
     }
+}
+
+/// A name that was sent may hold line ends, which would forge lines in a text log.
+fn printable(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
 }
 
 /// serde repeats the bad value in its message; it may be long.

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use glob::Pattern;
@@ -17,6 +17,7 @@ use crate::{Code, ToolError};
 
 /// Beyond this many callers, those that have been quiet are forgotten.
 const CALLERS_REMEMBERED: usize = 10_000;
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// `GLOB=N/min`: most calls of the tools the glob names, by one caller.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ pub(crate) struct Policy {
     disable_destructive: bool,
     allow: Option<Vec<Pattern>>,
     deny: Vec<Pattern>,
-    limits: Vec<RateLimit>,
+    limits: Vec<(Pattern, Arc<Limiter>)>,
 }
 
 impl Policy {
@@ -65,8 +66,21 @@ impl Policy {
             disable_destructive: settings.disable_destructive,
             allow,
             deny: patterns(&settings.deny_tools).context("--deny-tools (GANTRY_DENY_TOOLS)")?,
-            limits: settings.rate_limit.clone(),
+            limits: settings.rate_limit.iter().map(RateLimit::limiter).collect(),
         })
+    }
+
+    /// Refuses a glob that names none of these tools: a typing error would leave a tool open, or unlimited.
+    pub(crate) fn check(&self, names: &[String]) -> anyhow::Result<()> {
+        let globs = (self.allow.iter().flatten().map(|glob| ("--allow-tools (GANTRY_ALLOW_TOOLS)", glob)))
+            .chain(self.deny.iter().map(|glob| ("--deny-tools (GANTRY_DENY_TOOLS)", glob)))
+            .chain(self.limits.iter().map(|(glob, _)| ("--rate-limit (GANTRY_RATE_LIMIT)", glob)));
+        for (setting, glob) in globs {
+            if !names.iter().any(|name| glob.matches(name)) {
+                bail!("{setting}: there is no tool {glob}; there are {}", names.join(", "));
+            }
+        }
+        Ok(())
     }
 
     /// What holds for one tool, under each of its names: an alias is bound by its tool's name too.
@@ -74,7 +88,8 @@ impl Policy {
         let hints = tool.annotations.clone().unwrap_or_default();
         let writes = hints.read_only_hint != Some(true);
         let destroys = writes && hints.destructive_hint != Some(false);
-        let named = |globs: &Vec<Pattern>| names.iter().any(|name| globs.iter().any(|glob| glob.matches(name)));
+        let named =
+            |globs: &Vec<Pattern>| names.iter().any(|name| globs.iter().any(|glob| glob.matches(name)));
         let closed = if self.read_only && writes {
             Some("--read-only")
         } else if self.disable_destructive && destroys {
@@ -86,9 +101,44 @@ impl Policy {
         } else {
             None
         };
-        let limits = self.limits.iter().filter(|limit| names.iter().any(|name| limit.tools.matches(name)));
-        let limiters = limits.map(|limit| Arc::new(RateLimiter::keyed(limit.quota))).collect();
-        Gate { writes, closed, limiters }
+        let limits = self.limits.iter().filter(|(glob, _)| names.iter().any(|name| glob.matches(name)));
+        let limiters = limits.map(|(_, limiter)| limiter.clone()).collect();
+        let counted_as = names.last().copied().unwrap_or_default().into();
+        Gate { writes, closed, limiters, counted_as }
+    }
+}
+
+impl RateLimit {
+    fn limiter(&self) -> (Pattern, Arc<Limiter>) {
+        let limiter = Limiter { calls: RateLimiter::keyed(self.quota), swept: Mutex::new(Instant::now()) };
+        (self.tools.clone(), Arc::new(limiter))
+    }
+}
+
+/// Counts calls by caller and tool.
+struct Limiter {
+    calls: DefaultKeyedRateLimiter<(Arc<str>, Arc<str>)>,
+    swept: Mutex<Instant>,
+}
+
+impl Limiter {
+    /// Gives the time to wait when the limit is reached.
+    fn count(&self, caller: &Arc<str>, tool: &Arc<str>) -> Result<(), Duration> {
+        self.sweep();
+        self.calls
+            .check_key(&(caller.clone(), tool.clone()))
+            .map_err(|refusal| refusal.wait_time_from(DefaultClock::default().now()))
+    }
+
+    /// Forgets who has been quiet, once there are many.
+    fn sweep(&self) {
+        if self.calls.len() > CALLERS_REMEMBERED
+            && let Ok(mut swept) = self.swept.try_lock()
+            && swept.elapsed() > SWEEP
+        {
+            *swept = Instant::now();
+            self.calls.retain_recent();
+        }
     }
 }
 
@@ -103,7 +153,9 @@ pub(crate) struct Gate {
     pub(crate) writes: bool,
     /// The setting that took the tool out of this server.
     closed: Option<&'static str>,
-    limiters: Vec<Arc<DefaultKeyedRateLimiter<Arc<str>>>>,
+    limiters: Vec<Arc<Limiter>>,
+    /// An alias is counted as the tool it stands for.
+    counted_as: Arc<str>,
 }
 
 impl Gate {
@@ -127,11 +179,7 @@ impl Gate {
             ));
         }
         self.limiters.iter().try_for_each(|limiter| {
-            if limiter.len() > CALLERS_REMEMBERED {
-                limiter.retain_recent();
-            }
-            limiter.check_key(&principal.name).map_err(|refusal| {
-                let wait = refusal.wait_time_from(DefaultClock::default().now());
+            limiter.count(&principal.name, &self.counted_as).map_err(|wait| {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 ToolError::new(Code::RateLimited, format!("{name} is rate limited; try again in {seconds} s"))
                     .with("retry_after", seconds)
@@ -197,10 +245,12 @@ mod tests {
 
     #[test]
     fn limits_are_per_caller() {
-        let gate = policy(|policy| policy.limits = vec!["x*=2/min".parse().expect("limit")])
-            .gate(&tool(true, false), &["x"]);
+        let gate =
+            policy(|policy| policy.limits = vec!["x*=2/min".parse::<RateLimit>().expect("limit").limiter()]);
+        let (gate, alias) =
+            (gate.gate(&tool(true, false), &["x"]), gate.gate(&tool(true, false), &["old_x", "x"]));
         let (one, two) = (principal("one", Role::Read), principal("two", Role::Read));
-        assert!(gate.enter("x", &one).is_ok() && gate.enter("x", &one).is_ok());
+        assert!(gate.enter("x", &one).is_ok() && alias.enter("old_x", &one).is_ok());
         let error = gate.enter("x", &one).expect_err("limited");
         assert_eq!(error.code, Code::RateLimited);
         assert!((1..=30).contains(&error.details["retry_after"].as_u64().expect("seconds")));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::auth::Auth;
+use crate::auth::{Auth, Principal};
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
 use crate::doors;
@@ -29,7 +30,7 @@ use crate::http::Authorities;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::service::{Kit, Service};
-use crate::settings::{Settings, Switch, Transport};
+use crate::settings::{self, Settings, Switch, Transport};
 
 /// How long connections may linger once every call has been answered.
 const LINGER: Duration = Duration::from_secs(2);
@@ -46,6 +47,7 @@ struct Program<A: clap::Args> {
 pub fn run<S: Service>() -> ExitCode {
     let name = format!("gantry-{}", S::SLUG);
     let command = Program::<S::Args>::command().name(name.clone()).about(S::ABOUT).version(crate::VERSION);
+    let (command, unknown) = settings::tidy(command);
     let matches = command.get_matches();
     let program = match Program::<S::Args>::from_arg_matches(&matches) {
         Ok(program) => program,
@@ -56,6 +58,7 @@ pub fn run<S: Service>() -> ExitCode {
         Err(error) => return failed(&name, &error.into(), 1),
     };
     let started = crate::log::init(&program.settings.log)
+        .inspect(|()| settings::warn_of(&unknown))
         .and_then(|()| runtime.block_on(start::<S>(program.service, &program.settings)));
     let code = match started {
         Ok(server) => match runtime.block_on(async { server.run(signalled()?).await }) {
@@ -116,6 +119,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         catalog,
         deadline: settings.deadline,
         max_output_bytes: settings.max_output_bytes,
+        operator: listener.is_none().then(Principal::local),
         calls: TaskTracker::new(),
     });
     let handler = Handler::new(dispatch.clone(), auth.is_on())?;
@@ -140,6 +144,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         health: Health::default(),
         metrics,
         max_body_bytes: settings.max_body_bytes,
+        told_refusal: AtomicI64::default(),
         streams,
     };
     if let Some(address) = address {

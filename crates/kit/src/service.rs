@@ -33,8 +33,8 @@ pub trait Service: ServerHandler + Sized {
     /// Makes the server from its settings. A missing upstream is no error here: tools and checks tell it.
     fn connect(args: Self::Args, kit: Kit) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
-    /// Its tools.
-    fn tools() -> ToolRouter<Self>;
+    /// Its tools, a router a file. Adding routers up would let one tool silently take another's name.
+    fn tools() -> Vec<ToolRouter<Self>>;
 
     /// Names that only REST and old clients know; not listed over MCP.
     fn aliases() -> Aliases<Self> {

@@ -65,6 +65,33 @@ pub enum AuthMode {
     Upstream,
 }
 
+/// Makes a variable that is set to nothing count as not set, as compose files leave them, and names variables of
+/// ours that no program here knows: a typing error in one would leave a door open.
+#[expect(clippy::disallowed_methods, reason = "looks at whether variables are set, not at what they say")]
+pub(crate) fn tidy(command: clap::Command) -> (clap::Command, Vec<String>) {
+    let mut known: Vec<std::ffi::OsString> = vec![];
+    let command = command.mut_args(|argument| match argument.get_env().map(std::ffi::OsStr::to_owned) {
+        Some(name) => {
+            let empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
+            known.push(name);
+            if empty { argument.env(None::<&str>) } else { argument }
+        }
+        None => argument,
+    });
+    let unknown = std::env::vars_os()
+        .filter(|(name, _)| name.to_string_lossy().starts_with("GANTRY_") && !known.contains(name))
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect();
+    (command, unknown)
+}
+
+/// Tells of variables that mean nothing here.
+pub(crate) fn warn_of(unknown: &[String]) {
+    for variable in unknown {
+        tracing::warn!(variable, "no setting of this program has this name; --help lists those there are");
+    }
+}
+
 /// The settings of every server. Some are secret, so they are not printable.
 #[derive(Clone, Args)]
 pub struct Settings {

@@ -35,8 +35,8 @@ impl Service for Temper {
         Ok(Self { kit })
     }
 
-    fn tools() -> ToolRouter<Self> {
-        Self::router()
+    fn tools() -> Vec<ToolRouter<Self>> {
+        vec![Self::router()]
     }
 
     fn aliases() -> Aliases<Self> {
@@ -63,6 +63,14 @@ struct Input {
 struct Output {
     /// How much.
     amount: u64,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LoginInput {
+    /// A secret.
+    #[schemars(extend("format" = "password"))]
+    pin: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -134,6 +142,12 @@ impl Temper {
     #[tool(title = "Flood", annotations(read_only_hint = true))]
     async fn flood(&self, Parameters(input): Parameters<Input>) -> Result<Json<Vec<u64>>> {
         Ok(Json((0..input.amount).collect()))
+    }
+
+    /// Takes a secret.
+    #[tool(title = "Login", annotations(read_only_hint = true))]
+    async fn login(&self, Parameters(input): Parameters<LoginInput>) -> Result<Json<Output>> {
+        Ok(Json(Output { amount: input.pin.len() as u64 }))
     }
 
     /// Gives `amount` lines.
@@ -256,7 +270,7 @@ async fn keys_decide_what_is_seen_and_called() {
             answer["tools"].as_array().map_or(0, Vec::len)
         }
     };
-    assert_eq!((tools("reader").await, tools("writer").await), (6, 9));
+    assert_eq!((tools("reader").await, tools("writer").await), (7, 10));
     for (request, status) in [
         (CLIENT.get(format!("{}/tools", server.url)), 401),
         (CLIENT.get(format!("{}/tools", server.url)).bearer_auth("wrong"), 401),
@@ -455,4 +469,110 @@ async fn settings_that_cannot_be_are_refused() {
         let error = start::<Temper>(&args).await.err().expect("refused");
         assert!(format!("{error:#}").contains(word), "{error:#}");
     }
+}
+
+#[tokio::test]
+async fn only_a_post_calls() {
+    let server = temper(&[]).await;
+    for method in ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"] {
+        let call = modern(&server, "tools/call", Some("write"), json!({"name": "write", "arguments": {}}));
+        let (client, request) = call.build_split();
+        let mut request = request.expect("request");
+        *request.method_mut() = method.parse().expect("method");
+        let answer = send(reqwest::RequestBuilder::from_parts(client, request)).await;
+        assert_eq!(answer.status(), 405, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_session_takes_its_calls_along() {
+    let server = temper(&[]).await;
+    let (id, _) = session(&server).await;
+    let before = CANCELLED.load(Ordering::SeqCst);
+    let call = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "wait", "arguments": {"amount": 60_000}}});
+    let request = CLIENT.post(format!("{}/mcp", server.url)).header("mcp-session-id", &id).json(&call);
+    let call = tokio::spawn(send(request));
+    until(|| async { gauge(&server, "gantry_tool_calls_in_flight{tool=\"wait\"}").await == 1 }).await;
+    let close = CLIENT.delete(format!("{}/mcp", server.url)).header("mcp-session-id", &id);
+    assert_eq!(send(close).await.status(), 204);
+    until(|| async { gauge(&server, "gantry_tool_calls_in_flight{tool=\"wait\"}").await == 0 }).await;
+    assert!(CANCELLED.load(Ordering::SeqCst) > before);
+    assert_eq!(gauge(&server, "gantry_mcp_sessions").await, 0);
+    call.abort();
+}
+
+#[tokio::test]
+async fn a_secret_of_the_wrong_type_is_not_repeated() {
+    let server = temper(&[]).await;
+    let (status, body) = call(&server, "login", json!({"pin": 12_345_678})).await;
+    assert_eq!((status, body["details"]["field"].as_str()), (400, Some("pin")));
+    assert!(!body.to_string().contains("12345678"), "{body}");
+}
+
+#[tokio::test]
+async fn an_alias_counts_as_its_tool() {
+    let server = temper(&["--rate-limit", "write=1/h"]).await;
+    assert_eq!(call(&server, "write", json!({})).await.0, 200);
+    assert_eq!(call(&server, "old_write", json!({})).await.0, 429);
+}
+
+#[tokio::test]
+async fn a_slow_reader_cannot_pile_up_answers() {
+    let server = temper(&[]).await;
+    let mut stream = send(CLIENT.get(format!("{}/sse", server.url)).timeout(Duration::from_secs(60))).await;
+    let first = stream.chunk().await.expect("chunk").expect("the endpoint");
+    let endpoint = String::from_utf8_lossy(&first);
+    let endpoint = endpoint.split("data: ").nth(1).and_then(|it| it.lines().next()).expect("endpoint");
+    let post = |message: Value| CLIENT.post(format!("{}/{endpoint}", server.url)).json(&message);
+    let params = json!({"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    send(post(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}))).await;
+    send(post(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))).await;
+    let mut refused = 0;
+    for id in 1..=100 {
+        let params = json!({"name": "wait", "arguments": {"amount": 60_000}});
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        refused += u32::from(send(post(message)).await.status() == 429);
+    }
+    assert!((30..=40).contains(&refused), "{refused} refused");
+    drop(stream);
+    until(|| async { gauge(&server, "gantry_tool_calls_in_flight{tool=\"wait\"}").await == 0 }).await;
+}
+
+#[tokio::test]
+async fn refusals_are_counted() {
+    let server = temper(&["--api-keys", "a:read:ka"]).await;
+    for _ in 0..3 {
+        assert_eq!(send(CLIENT.get(format!("{}/tools", server.url)).bearer_auth("no")).await.status(), 401);
+    }
+    let metrics = send(CLIENT.get(format!("{}/metrics", server.url)).bearer_auth("ka")).await;
+    let metrics = metrics.text().await.expect("text");
+    assert!(metrics.contains("gantry_requests_refused_total{code=\"AUTHENTICATION_ERROR\"} 3"), "{metrics}");
+}
+
+/// Begins a session; gives its id and the answer.
+async fn session(server: &Running) -> (String, Value) {
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let request = CLIENT
+        .post(format!("{}/mcp", server.url))
+        .header("accept", "application/json")
+        .json(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}));
+    let answer = send(request).await;
+    let id = answer.headers()["mcp-session-id"].to_str().expect("text").to_owned();
+    (id, answer.json().await.expect("json"))
+}
+
+async fn gauge(server: &Running, series: &str) -> i64 {
+    let metrics = send(CLIENT.get(format!("{}/metrics", server.url))).await.text().await.expect("text");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series));
+    line.map_or(0, |value| value.trim().parse().expect("a number"))
+}
+
+async fn until<F: Future<Output = bool>>(holds: impl Fn() -> F) {
+    for _ in 0..400 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("it did not come to hold within 10 s");
 }

@@ -54,14 +54,16 @@ impl Service for Everything {
         })
     }
 
-    fn tools() -> ToolRouter<Self> {
-        Self::basics()
-            + Self::changes()
-            + Self::content()
-            + Self::input_required()
-            + Self::interaction()
-            + Self::logging()
-            + Self::schemas()
+    fn tools() -> Vec<ToolRouter<Self>> {
+        vec![
+            Self::basics(),
+            Self::changes(),
+            Self::content(),
+            Self::input_required(),
+            Self::interaction(),
+            Self::logging(),
+            Self::schemas(),
+        ]
     }
 }
 

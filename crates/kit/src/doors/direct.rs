@@ -45,6 +45,8 @@ impl<S: Service> Direct<S> {
     ) -> Result<ServerResult, ErrorData> {
         let mut context = RequestContext::new(id, self.nobody.clone());
         context.meta = meta;
+        // What the tool left to work elsewhere is told too.
+        let _gone = context.ct.clone().drop_guard();
         context.extensions.insert(parts);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         self.handler.handle_request(request, context).await

@@ -4,7 +4,7 @@
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rmcp::model::{
     CallToolRequestParams, ErrorCode, JsonObject, JsonRpcVersion2_0, ProtocolVersion, RequestId,
     RequestMetaObject, ServerJsonRpcMessage,
@@ -47,7 +47,8 @@ impl PlainCall {
     pub(super) fn read<S: Service>(app: &App<S>, parts: &Parts, body: &[u8]) -> Option<Self> {
         let headers = &parts.headers;
         let said = |name: &HeaderName, value: &str| only(headers, name).is_some_and(|it| it == value);
-        if !said(&METHOD, CALL)
+        if parts.method != Method::POST
+            || !said(&METHOD, CALL)
             || !said(&VERSION, REVISION.as_str())
             || !said(&CONTENT_TYPE, "application/json")
         {

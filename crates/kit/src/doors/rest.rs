@@ -12,7 +12,9 @@ use http::Method;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::request::Parts;
 use rmcp::ErrorData;
-use rmcp::model::{CallToolRequestParams, CallToolResult, NumberOrString, RequestMetaObject, ServerResult};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResult, ErrorCode, NumberOrString, RequestMetaObject, ServerResult,
+};
 use serde_json::{Map, Value, json};
 
 use crate::app::{Admitted, App};
@@ -98,7 +100,8 @@ fn unknown(name: &str) -> ToolError {
     ToolError::new(Code::NotFound, format!("there is no tool {}; see /tools", clip(name)))
 }
 
-/// The body is the arguments' object. A form of a foreign page cannot send this content type.
+/// The body is the arguments' object; none is no arguments. A form of a foreign page cannot send this content
+/// type, and its origin is refused before.
 fn arguments(parts: &Parts, body: &Bytes) -> Result<Map<String, Value>, ToolError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
@@ -124,7 +127,11 @@ fn answer(result: Result<ServerResult, ErrorData>) -> Response {
             let message = "this tool asks back, which REST cannot answer; call it over MCP";
             ToolError::new(Code::ValidationError, message).into_response()
         }
-        Err(error) => ToolError::new(Code::ValidationError, error.message).into_response(),
+        Err(error) => {
+            let ours = matches!(error.code, ErrorCode::INTERNAL_ERROR);
+            let code = if ours { Code::InternalError } else { Code::ValidationError };
+            ToolError::new(code, error.message).into_response()
+        }
     }
 }
 

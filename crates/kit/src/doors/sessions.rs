@@ -1,6 +1,8 @@
-//! Sessions of MCP clients of 2025: bounded in number and age, and each its owner's alone.
+//! Sessions of MCP clients of 2025: bounded in number and age, each its owner's alone, and the calls of a closed
+//! one cancelled, so that the bound on sessions bounds work too.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,15 +14,29 @@ use rmcp::transport::streamable_http_server::session::local::{
 };
 use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::metrics::Metrics;
 
 /// rmcp's sessions in memory, with a most and with owners.
 pub(crate) struct Sessions {
     inner: LocalSessionManager,
-    owners: Mutex<HashMap<SessionId, Option<Arc<str>>>>,
+    open: Mutex<HashMap<SessionId, Session>>,
+    /// Those that are being made, too.
+    taken: AtomicUsize,
     max: usize,
     metrics: Arc<Metrics>,
 }
+
+#[derive(Default)]
+struct Session {
+    owner: Option<Arc<str>>,
+    closed: CancellationToken,
+}
+
+/// Cancelled when the session of a request is closed, or nobody can fetch its answer any more.
+#[derive(Clone)]
+pub(crate) struct Closed(pub(crate) CancellationToken);
 
 /// Why a session could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -40,23 +56,33 @@ impl Sessions {
         let mut config = SessionConfig::default();
         config.keep_alive = Some(max_idle);
         inner.session_config = config;
-        Self { inner, owners: Mutex::default(), max, metrics }
+        Self { inner, open: Mutex::default(), taken: AtomicUsize::new(0), max, metrics }
     }
 
-    fn owners(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Option<Arc<str>>>> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_back(&self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.sessions.dec();
     }
 
     /// Gives a new session to the caller that asked for it.
     pub(crate) fn own(&self, id: &str, owner: &Arc<str>) {
-        if let Some(slot) = self.owners().get_mut(id) {
-            slot.get_or_insert_with(|| owner.clone());
+        if let Some(session) = self.open().get_mut(id) {
+            session.owner.get_or_insert_with(|| owner.clone());
         }
     }
 
-    /// Whether a session may be used by this caller. An unknown one may: rmcp says that it is unknown.
-    pub(crate) fn may_use(&self, id: &str, caller: &str) -> bool {
-        !matches!(self.owners().get(id), Some(Some(owner)) if **owner != *caller)
+    /// Lets a caller use a session; `None` when it is another's. An unknown one may be used: rmcp says that it is
+    /// unknown.
+    pub(crate) fn enter(&self, id: &str, caller: &str) -> Option<Closed> {
+        match self.open().get(id) {
+            Some(Session { owner: Some(owner), .. }) if **owner != *caller => None,
+            Some(session) => Some(Closed(session.closed.child_token())),
+            None => Some(Closed(CancellationToken::new())),
+        }
     }
 }
 
@@ -65,13 +91,21 @@ impl SessionManager for Sessions {
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), SessionsError> {
-        if self.owners().len() >= self.max {
+        if self.taken.fetch_add(1, Ordering::Relaxed) >= self.max {
+            self.taken.fetch_sub(1, Ordering::Relaxed);
             return Err(SessionsError::Full);
         }
-        let (id, transport) = self.inner.create_session().await?;
-        self.owners().insert(id.clone(), None);
         self.metrics.sessions.inc();
-        Ok((id, transport))
+        match self.inner.create_session().await {
+            Ok((id, transport)) => {
+                self.open().insert(id.clone(), Session::default());
+                Ok((id, transport))
+            }
+            Err(error) => {
+                self.give_back();
+                Err(error.into())
+            }
+        }
     }
 
     async fn initialize_session(
@@ -87,8 +121,9 @@ impl SessionManager for Sessions {
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionsError> {
-        if self.owners().remove(id).is_some() {
-            self.metrics.sessions.dec();
+        if let Some(session) = self.open().remove(id) {
+            session.closed.cancel();
+            self.give_back();
         }
         Ok(self.inner.close_session(id).await?)
     }

@@ -13,6 +13,7 @@ use futures::{SinkExt, Stream, StreamExt, channel::mpsc};
 use http::StatusCode;
 use rmcp::model::{ClientJsonRpcMessage, GetExtensions, ServerJsonRpcMessage};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::app::{App, Refusal};
@@ -21,6 +22,8 @@ use crate::{Code, ToolError};
 
 /// Messages a client may send ahead of the server.
 const QUEUE: usize = 16;
+/// Requests a session may have unanswered, a slow reader's included.
+const UNANSWERED: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The open sessions: where a posted message goes, and whose session it is.
@@ -34,6 +37,7 @@ pub(crate) struct SseSessions {
 struct Session {
     owner: Arc<str>,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
+    unanswered: Arc<Semaphore>,
 }
 
 impl SseSessions {
@@ -56,6 +60,7 @@ pub(super) async fn open<S: Service>(State(app): State<Arc<App<S>>>, request: Re
     };
     let (inbox, from_client) = mpsc::channel(QUEUE);
     let (to_client, outbox) = mpsc::channel(QUEUE);
+    let unanswered = Arc::new(Semaphore::new(UNANSWERED));
     let id = uuid::Uuid::new_v4().simple().to_string();
     {
         let mut open = app.sse.open();
@@ -63,13 +68,13 @@ pub(super) async fn open<S: Service>(State(app): State<Arc<App<S>>>, request: Re
             let error = ToolError::new(Code::RateLimited, super::sessions::FULL);
             return error.with("retry_after", 60).into_response();
         }
-        open.insert(id.clone(), Session { owner: principal.name, inbox });
+        open.insert(id.clone(), Session { owner: principal.name, inbox, unanswered: unanswered.clone() });
     }
     app.metrics.sessions.inc();
     let closed = app.streams.child_token();
     tokio::spawn(run(app.clone(), id.clone(), (to_client, from_client), closed.clone()));
     let endpoint = Event::default().event("endpoint").data(format!("messages?session_id={id}"));
-    let events = futures::stream::once(async move { Ok(endpoint) }).chain(events(outbox, closed));
+    let events = futures::stream::once(async move { Ok(endpoint) }).chain(events(outbox, unanswered, closed));
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
@@ -97,11 +102,15 @@ async fn run<S: Service>(
 /// What the client reads; dropping it, as a closed connection does, ends the session.
 fn events(
     outbox: mpsc::Receiver<ServerJsonRpcMessage>,
+    unanswered: Arc<Semaphore>,
     closed: CancellationToken,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let guard: DropGuard = closed.clone().drop_guard();
     outbox.take_until(closed.cancelled_owned()).filter_map(move |message| {
         let _held = &guard;
+        if matches!(message, ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)) {
+            unanswered.add_permits(1);
+        }
         let event = match serde_json::to_string(&message) {
             Ok(json) => Some(Ok(Event::default().event("message").data(json))),
             Err(error) => {
@@ -134,7 +143,7 @@ pub(super) async fn message<S: Service>(
         return ToolError::invalid("session_id", "session_id is missing").into_response();
     };
     let session = app.sse.open().get(&session_id).filter(|session| session.owner == caller).cloned();
-    let Some(Session { mut inbox, .. }) = session else {
+    let Some(Session { mut inbox, unanswered, .. }) = session else {
         return Refusal(ToolError::new(Code::NotFound, "there is no such session; open one on sse"))
             .into_response();
     };
@@ -150,7 +159,15 @@ pub(super) async fn message<S: Service>(
         }
     };
     match &mut message {
-        ClientJsonRpcMessage::Request(it) => drop(it.request.extensions_mut().insert(parts)),
+        ClientJsonRpcMessage::Request(it) => {
+            let Ok(permit) = unanswered.try_acquire() else {
+                let message = format!("{UNANSWERED} requests of this session wait for their answers");
+                return ToolError::new(Code::RateLimited, message).with("retry_after", 1).into_response();
+            };
+            // Given back with the answer.
+            permit.forget();
+            it.request.extensions_mut().insert(parts);
+        }
         ClientJsonRpcMessage::Notification(it) => drop(it.notification.extensions_mut().insert(parts)),
         ClientJsonRpcMessage::Response(_) | ClientJsonRpcMessage::Error(_) => {}
     }
