@@ -8,6 +8,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use kit::ToolError;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::error::Error;
 use crate::relay::Relay;
@@ -15,7 +17,10 @@ use crate::relay::Relay;
 /// The body of an answer.
 pub(crate) enum Answer {
     Own(Full<Bytes>),
-    Relayed(Relay),
+    /// Under way until it is dropped.
+    Relayed(Relay, TaskTrackerToken),
+    /// A stream of events without an end of its own; a client whose stream ended asks for another.
+    Endless(Relay, Pin<Box<WaitForCancellationFutureOwned>>),
 }
 
 /// A JSON answer of the edge's own.
@@ -48,21 +53,23 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Relayed(body) => Pin::new(body).poll_frame(cx),
+            Self::Relayed(body, _) => Pin::new(body).poll_frame(cx),
+            Self::Endless(_, cut) if cut.as_mut().poll(cx).is_ready() => Poll::Ready(None),
+            Self::Endless(body, _) => Pin::new(body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(body) => body.is_end_stream(),
-            Self::Relayed(body) => body.is_end_stream(),
+            Self::Relayed(body, _) | Self::Endless(body, _) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(body) => body.size_hint(),
-            Self::Relayed(body) => body.size_hint(),
+            Self::Relayed(body, _) | Self::Endless(body, _) => body.size_hint(),
         }
     }
 }

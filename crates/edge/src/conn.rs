@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -14,39 +15,55 @@ use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::patience::Patience;
 use crate::upload::Upload;
+use crate::wire::Wire;
 
 /// Bounds what one connection holds in memory, and with it a head's size.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
+type Driver = http1::Connection<TokioIo<Wire>, Upload>;
+
 pub(crate) struct Conn {
     sender: http1::SendRequest<Upload>,
     /// Moves the bytes; `None` when the connection has ended.
-    driver: Option<http1::Connection<TokioIo<TcpStream>, Upload>>,
+    driver: Option<Driver>,
+    /// `None` for a server that may take as long as it likes.
+    patience: Option<Patience>,
     bell: Arc<Bell>,
     waker: Waker,
 }
 
 impl Conn {
-    pub(crate) async fn new(stream: TcpStream) -> hyper::Result<Self> {
-        let http = http1::Builder::new().max_buf_size(BUFFER).writev(false).handshake(TokioIo::new(stream));
-        let (sender, driver) = http.await?;
+    pub(crate) async fn new(stream: TcpStream, silence: Option<Duration>) -> hyper::Result<Self> {
+        let io = TokioIo::new(Wire::new(stream));
+        let (sender, driver) = http1::Builder::new().max_buf_size(BUFFER).writev(false).handshake(io).await?;
         let bell = Arc::new(Bell { task: Mutex::new(Waker::noop().clone()), muted: AtomicBool::new(false) });
         let waker = bell.clone().into();
-        Ok(Self { sender, driver: Some(driver), bell, waker })
+        Ok(Self { sender, driver: Some(driver), patience: silence.map(Patience::new), bell, waker })
     }
 
     /// Sends a request and gives the head of its answer.
     pub(crate) async fn exchange(
         &mut self,
-        request: Request<Upload>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        mut request: Request<Upload>,
+    ) -> Result<Response<Incoming>, Failure> {
+        if let Some(Patience { sign, .. }) = &self.patience {
+            sign.of_life();
+            request.body_mut().watch(sign);
+        }
         let mut answer = pin!(self.sender.try_send_request(request));
         std::future::poll_fn(|cx| {
             self.bell.rings_for(cx);
             drive(&mut self.driver, &self.waker);
             // Only the driver can make it ready, and it has just been asked.
-            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(answer) => Poll::Ready(answer.map_err(Failure::Http)),
+                Poll::Pending => match &mut self.patience {
+                    Some(patience) => patience.poll_end(cx).map(|()| Err(Failure::Silence)),
+                    None => Poll::Pending,
+                },
+            }
         })
         .await
     }
@@ -82,8 +99,14 @@ impl Conn {
     }
 }
 
+/// Why there is no answer.
+pub(crate) enum Failure {
+    Silence,
+    Http(TrySendError<Request<Upload>>),
+}
+
 /// Moves whatever can be moved now. How the connection ended is told to the request it serves.
-fn drive(driver: &mut Option<http1::Connection<TokioIo<TcpStream>, Upload>>, waker: &Waker) {
+fn drive(driver: &mut Option<Driver>, waker: &Waker) {
     if let Some(running) = driver
         && Pin::new(running).poll(&mut Context::from_waker(waker)).is_ready()
     {

@@ -1,6 +1,7 @@
 //! Why the edge answers for itself: one variant per thing that a caller or an operator could do differently.
 
 use std::io;
+use std::time::Duration;
 
 use http::StatusCode;
 use kit::{Code, ToolError};
@@ -25,6 +26,11 @@ pub(crate) enum Error {
     Unreachable { slug: String, source: io::Error },
     #[error("server {slug:?} closed the connection before it answered")]
     Closed { slug: String, source: hyper::Error },
+    #[error(
+        "server {slug:?} neither answered nor took more of the request for {}",
+        humantime::format_duration(*limit)
+    )]
+    Silent { slug: String, limit: Duration },
     #[error("server {slug:?} answered something that is not HTTP/1.1: {why}")]
     NotHttp { slug: String, why: String },
 }
@@ -41,6 +47,7 @@ impl Error {
             | Self::Request(_)
             | Self::Unreachable { .. }
             | Self::Closed { .. }
+            | Self::Silent { .. }
             | Self::NotHttp { .. } => self.code().status(),
         }
     }
@@ -53,6 +60,7 @@ impl Error {
                 Code::ValidationError
             }
             Self::Unreachable { .. } | Self::Closed { .. } | Self::NotHttp { .. } => Code::ServiceError,
+            Self::Silent { .. } => Code::TimeoutError,
         }
     }
 }
@@ -70,7 +78,7 @@ impl From<Error> for ToolError {
             Error::Request(source) => answer.because(&source),
             Error::Unreachable { slug, source } => answer.with("slug", slug).because(&source),
             Error::Closed { slug, source } => answer.with("slug", slug).because(&source),
-            Error::NotHttp { slug, .. } => answer.with("slug", slug),
+            Error::Silent { slug, .. } | Error::NotHttp { slug, .. } => answer.with("slug", slug),
         }
     }
 }

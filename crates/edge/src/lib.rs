@@ -13,11 +13,14 @@ use kit::settings::Listen;
 mod answer;
 mod config;
 mod conn;
+mod door;
 mod error;
 mod fleet;
+mod flight;
 mod headers;
 mod own;
 mod path;
+mod patience;
 mod peer;
 mod pool;
 mod proxy;
@@ -26,6 +29,7 @@ mod reload;
 mod server;
 mod trace;
 mod upload;
+mod wire;
 mod worker;
 
 /// The settings of the edge.
@@ -69,10 +73,31 @@ pub struct Args {
         env = "GANTRY_HEADER_TIMEOUT",
         value_parser = humantime::parse_duration,
         value_name = "TIME",
-        default_value = "60s",
+        default_value = "10s",
         help_heading = "Listening"
     )]
     header_timeout: Duration,
+
+    /// Most connections of clients at a time; more wait until one ends
+    #[arg(
+        long,
+        env = "GANTRY_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value = "10000",
+        help_heading = "Listening"
+    )]
+    max_connections: NonZeroUsize,
+
+    /// On SIGTERM, how long connections are taken at least, while not ready, before the grace begins
+    #[arg(
+        long,
+        env = "GANTRY_SHUTDOWN_DELAY",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "0s",
+        help_heading = "Listening"
+    )]
+    shutdown_delay: Duration,
 
     /// On SIGTERM, how long requests in flight may take to finish
     #[arg(
@@ -95,6 +120,18 @@ pub struct Args {
         help_heading = "Servers"
     )]
     connect_timeout: Duration,
+
+    /// A server that neither answers nor takes more of a request for this time is given up: above the 2m
+    /// that a tool may take; 0 or none for no limit
+    #[arg(
+        long,
+        env = "GANTRY_RESPONSE_TIMEOUT",
+        value_parser = limit,
+        value_name = "TIME",
+        default_value = "150s",
+        help_heading = "Servers"
+    )]
+    response_timeout: Duration,
 
     /// An unused connection to a server is closed after this time: below the 5 s of uvicorn and Node
     #[arg(
@@ -119,6 +156,11 @@ pub struct Args {
 
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// A time where zero is none.
+fn limit(text: &str) -> Result<Duration, humantime::DurationError> {
+    if text == "none" { Ok(Duration::ZERO) } else { humantime::parse_duration(text) }
 }
 
 /// Runs the edge until SIGTERM or SIGINT, then until the requests in flight are done.

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::conn::Conn;
+use crate::conn::{BUFFER, Conn, Failure};
 use crate::error::Error;
 use crate::fleet::Route;
 use crate::relay::Relay;
@@ -25,6 +25,8 @@ const FRESH: Duration = Duration::from_millis(2);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) connect_timeout: Duration,
+    /// `None` for as long as it takes.
+    pub(crate) response_timeout: Option<Duration>,
     pub(crate) idle: Duration,
     pub(crate) max_idle: usize,
 }
@@ -50,20 +52,23 @@ impl Upstream {
         self: &Rc<Self>,
         mut request: Request<Upload>,
     ) -> Result<Response<Relay>, Error> {
+        let large = is_large(request.body());
         if let Some(mut conn) = self.reuse().await {
             let spare = spare(&request);
             match conn.exchange(request).await {
-                Ok(response) => return self.relay(response, conn),
-                Err(mut failure) => match failure.take_message().or(spare) {
+                Ok(response) => return self.relay(response, conn, large),
+                Err(Failure::Http(mut failure)) => match failure.take_message().or(spare) {
                     Some(again) if !failure.error().is_parse() => request = again,
                     _ => return Err(self.failure(failure.into_error())),
                 },
+                Err(Failure::Silence) => return Err(self.silence()),
             }
         }
         let mut conn = self.connect().await?;
         match conn.exchange(request).await {
-            Ok(response) => self.relay(response, conn),
-            Err(failure) => Err(self.failure(failure.into_error())),
+            Ok(response) => self.relay(response, conn, large),
+            Err(Failure::Http(failure)) => Err(self.failure(failure.into_error())),
+            Err(Failure::Silence) => Err(self.silence()),
         }
     }
 
@@ -106,13 +111,17 @@ impl Upstream {
             }
         };
         self.route.up();
-        Conn::new(stream).await.map(Box::new).map_err(|error| self.failure(error))
+        Conn::new(stream, self.limits.response_timeout)
+            .await
+            .map(Box::new)
+            .map_err(|error| self.failure(error))
     }
 
     fn relay(
         self: &Rc<Self>,
         response: Response<Incoming>,
         conn: Box<Conn>,
+        large: bool,
     ) -> Result<Response<Relay>, Error> {
         let refused = |why: &str| Err(Error::NotHttp { slug: self.route.slug.clone(), why: why.into() });
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -121,7 +130,15 @@ impl Upstream {
         if crate::headers::has_strange_coding(response.headers()) {
             return refused("its body has a transfer coding besides chunked");
         }
-        Ok(response.map(|body| Relay::new(body, conn, self.clone())))
+        // A server that refuses a body unread closes the connection, which may not have been noticed yet.
+        let refused = large && (response.status().is_client_error() || response.status().is_server_error());
+        let home = (!refused).then(|| self.clone());
+        Ok(response.map(|body| Relay::new(body, conn, home)))
+    }
+
+    fn silence(&self) -> Error {
+        let limit = self.limits.response_timeout.unwrap_or_default();
+        Error::Silent { slug: self.route.slug.clone(), limit }
     }
 
     fn failure(&self, source: hyper::Error) -> Error {
@@ -134,6 +151,11 @@ impl Upstream {
         }
         Error::Closed { slug, source }
     }
+}
+
+/// Whether the body may be more than what a server takes in with the head.
+fn is_large(body: &Upload) -> bool {
+    body.size_hint().upper().is_none_or(|size| size > BUFFER as u64)
 }
 
 /// The same request once more, where sending it twice is harmless.

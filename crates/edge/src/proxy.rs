@@ -2,7 +2,7 @@
 
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -16,7 +16,7 @@ use crate::{headers, own, path};
 /// Answers one request.
 pub(crate) async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Answer> {
     peer.is_old.set(request.version() == Version::HTTP_10);
-    match answer(worker, peer, request).await {
+    match answer(worker, peer, Upload::of(request)).await {
         Ok(response) => response,
         Err(error) => refusal(error),
     }
@@ -25,7 +25,7 @@ pub(crate) async fn serve(worker: &Worker, peer: &Peer, request: Request<Incomin
 async fn answer(
     worker: &Worker,
     peer: &Peer,
-    mut request: Request<Incoming>,
+    mut request: Request<Upload>,
 ) -> Result<Response<Answer>, Error> {
     if let Some(response) = own::health(worker, &request) {
         return response;
@@ -43,11 +43,8 @@ async fn answer(
     forward(worker, peer, request).await
 }
 
-async fn forward(
-    worker: &Worker,
-    peer: &Peer,
-    request: Request<Incoming>,
-) -> Result<Response<Answer>, Error> {
+async fn forward(worker: &Worker, peer: &Peer, request: Request<Upload>) -> Result<Response<Answer>, Error> {
+    let flying = worker.flight.begin();
     let (mut parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (slug, rest) = path::split(target).unwrap_or((target, ""));
@@ -59,8 +56,8 @@ async fn forward(
         .parse::<PathAndQuery>()
         .map(Uri::from)
         .map_err(|_| Error::Climbs)?;
+    let listens = listens(&parts.method, &parts.headers);
     headers::to_server(&mut parts, peer, &upstream.route);
-    let body = Upload::new(body);
     if body.size_hint().exact().is_none() {
         // Said outright, because a GET's body would be taken for empty otherwise.
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -72,5 +69,21 @@ async fn forward(
     let mut response = upstream.send(request).await?;
     *response.version_mut() = Version::HTTP_11;
     headers::to_client(response.headers_mut());
-    Ok(response.map(Answer::Relayed))
+    let endless = listens && is_event_stream(response.headers());
+    Ok(response.map(|relay| match endless {
+        true => Answer::Endless(relay, Box::pin(worker.flight.until_cut())),
+        false => Answer::Relayed(relay, flying),
+    }))
+}
+
+/// Whether the request is one that MCP keeps open for whatever may happen; other streams are of one call,
+/// and end with it.
+fn listens(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::GET || headers.get("mcp-method").is_some_and(|it| it == "subscriptions/listen")
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let media =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().split(|it| *it == b';').next());
+    media.is_some_and(|media| media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
 }

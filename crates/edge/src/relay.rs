@@ -17,13 +17,13 @@ type Item = Option<Result<Frame<Bytes>, hyper::Error>>;
 pub(crate) struct Relay {
     body: Incoming,
     conn: Option<Box<Conn>>,
-    home: Rc<Upstream>,
+    home: Option<Rc<Upstream>>,
     failed: Option<hyper::Error>,
 }
 
 impl Relay {
-    /// The body that arrives over `conn`, which goes to `home` when all of it has.
-    pub(crate) fn new(body: Incoming, conn: Box<Conn>, home: Rc<Upstream>) -> Self {
+    /// The body that arrives over `conn`, which goes to `home`, if it has one, when all of it has.
+    pub(crate) fn new(body: Incoming, conn: Box<Conn>, home: Option<Rc<Upstream>>) -> Self {
         let mut relay = Self { body, conn: Some(conn), home, failed: None };
         if relay.body.is_end_stream() {
             relay.done();
@@ -33,10 +33,10 @@ impl Relay {
 
     /// The whole body is here: the connection can serve again, if both sides are through with it.
     fn done(&mut self) {
-        if let Some(mut conn) = self.conn.take()
+        if let (Some(mut conn), Some(home)) = (self.conn.take(), &self.home)
             && conn.is_ready()
         {
-            self.home.keep(conn);
+            home.keep(conn);
         }
     }
 

@@ -5,24 +5,22 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use kit::Guard;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::Args;
+use crate::door::BACKLOG;
 use crate::pool::Limits;
 use crate::reload::Reload;
-use crate::worker::{self, BACKLOG, Shared};
+use crate::worker::{self, Farewell, Shared};
 
 const DEFAULT_PORT: u16 = 8080;
-/// Between closing the listeners and ending idle connections: requests already on the wire are still served.
-const LAME_DUCK: Duration = Duration::from_millis(100);
 
 /// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
@@ -41,24 +39,27 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         complaint: reload.complaint.clone(),
         limits: Limits {
             connect_timeout: args.connect_timeout,
+            response_timeout: Some(args.response_timeout).filter(|limit| !limit.is_zero()),
             idle: args.upstream_idle,
             max_idle: args.upstream_max_idle,
         },
         header_timeout: args.header_timeout,
+        room: Arc::new(Semaphore::new(args.max_connections.get().min(Semaphore::MAX_PERMITS))),
         stop: CancellationToken::new(),
-        drain: CancellationToken::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = runtime.block_on(async { Signals::new() })?;
-    let workers = start(listeners, &shared, args.shutdown_grace)?;
+    let farewell = Farewell { delay: args.shutdown_delay, grace: args.shutdown_grace };
+    let workers = start(listeners, &shared, farewell)?;
     tracing::info!(%address, servers, threads, "listening");
-    runtime.block_on(until_stopped(signals, reload.follow(fleet), &shared));
+    runtime.block_on(until_stopped(signals, reload.follow(fleet), &shared.stop));
+    shared.stop.cancel();
     let mut left = 0;
     for worker in workers {
         left += worker.join().map_err(|_| anyhow::anyhow!("a thread has panicked"))??;
     }
     if left > 0 {
-        tracing::warn!(requests = left, "stopped with requests in flight");
+        tracing::warn!(connections = left, "stopped with requests in flight");
     } else {
         tracing::info!("stopped");
     }
@@ -67,28 +68,25 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs `follow` until a signal or until a thread ends, then stops in order: not ready, no connections, no requests.
-async fn until_stopped(mut signals: Signals, follow: impl Future<Output = ()>, shared: &Shared) {
+/// Runs `follow` until a signal or until a thread ends.
+async fn until_stopped(mut signals: Signals, follow: impl Future<Output = ()>, stop: &CancellationToken) {
     tokio::select! {
         () = follow => {}
-        () = shared.stop.cancelled() => {}
+        () = stop.cancelled() => {}
         name = signals.next() => tracing::info!(signal = name, "stopping"),
     }
-    shared.stop.cancel();
-    tokio::time::sleep(LAME_DUCK).await;
-    shared.drain.cancel();
 }
 
 type Thread = thread::JoinHandle<io::Result<usize>>;
 
-fn start(listeners: Vec<TcpListener>, shared: &Shared, grace: Duration) -> io::Result<Vec<Thread>> {
+fn start(listeners: Vec<TcpListener>, shared: &Shared, farewell: Farewell) -> io::Result<Vec<Thread>> {
     let spawn = |(index, listener)| {
         let shared = shared.clone();
         let thread = thread::Builder::new().name(format!("edge-{index}"));
         thread.spawn(move || {
             // Whatever ends one thread ends all: half an edge would look like a whole one.
             let _stop = shared.stop.clone().drop_guard();
-            worker::run(listener, shared, grace)
+            worker::run(listener, shared, farewell)
         })
     };
     listeners.into_iter().enumerate().map(spawn).collect()

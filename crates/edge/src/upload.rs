@@ -1,39 +1,80 @@
 //! A request's body on its way to the server; after `Expect: 100-continue` it waits for the server's word.
+//! What no server takes is still heard out: a connection closed on a client that sends loses it the answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{HeaderMap, Request, Version, header};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+use crate::patience::Sign;
 
 /// A server that says nothing about an expected body for this long gets it anyway, as clients do it.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a client may go on sending what nobody takes.
+const HEARING: Duration = Duration::from_secs(10);
 
 pub(crate) struct Upload {
     /// `None` for a request whose head is all there is.
     body: Option<Incoming>,
+    /// The client sends nothing until it is told to go on, which reading does.
+    held: bool,
     gate: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    sign: Option<Sign>,
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming) -> Self {
-        Self { body: Some(body).filter(|body| !body.is_end_stream()), gate: None }
+    /// The request with its body as an upload.
+    pub(crate) fn of(request: Request<Incoming>) -> Request<Self> {
+        let held = request.version() != Version::HTTP_10 && expects(request.headers());
+        let body = |body: Incoming| Some(body).filter(|body| !body.is_end_stream());
+        request.map(|it| Self { body: body(it), held, gate: None, sign: None })
     }
 
     pub(crate) fn empty() -> Self {
-        Self { body: None, gate: None }
+        Self { body: None, held: false, gate: None, sign: None }
     }
+
+    /// Gives `sign` of every part that goes on its way.
+    pub(crate) fn watch(&mut self, sign: &Sign) {
+        if self.body.is_some() {
+            self.sign = Some(sign.clone());
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take()
+            && !body.is_end_stream()
+            && !self.held
+            && Handle::try_current().is_ok()
+        {
+            tokio::task::spawn_local(hear_out(body));
+        }
+    }
+}
+
+async fn hear_out(mut body: Incoming) {
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(HEARING, rest).await;
+}
+
+fn expects(headers: &HeaderMap) -> bool {
+    let expects = headers.get(header::EXPECT);
+    expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Lets the body of `request` wait for `100 Continue` where the client does. The client is told to go on
 /// when its body is first read, so that a server can refuse a large body before it is sent.
 pub(crate) fn wait_if_expected(request: &mut Request<Upload>) {
-    let expects = request.headers().get(header::EXPECT);
-    if !expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    if !expects(request.headers()) {
         return;
     }
     let told = CancellationToken::new();
@@ -61,10 +102,16 @@ impl Body for Upload {
             ready!(gate.as_mut().poll(cx));
             this.gate = None;
         }
-        match &mut this.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
-            None => Poll::Ready(None),
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        this.held = false;
+        let part = ready!(Pin::new(body).poll_frame(cx));
+        if !matches!(part, Some(Ok(_))) {
+            this.body = None;
         }
+        if let Some(sign) = &this.sign {
+            sign.of_life();
+        }
+        Poll::Ready(part)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -12,15 +12,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kit::Guard;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::conn::BUFFER;
+use crate::door::{Door, Guest};
 use crate::error::Error;
 use crate::fleet::Fleet;
+use crate::flight::Flight;
 use crate::peer::Peer;
 use crate::pool::{Limits, Upstream};
 use crate::proxy;
@@ -28,10 +31,8 @@ use crate::reload::Complaint;
 
 /// How often unused connections are looked at.
 const TIDY: Duration = Duration::from_secs(1);
-/// How many connections the kernel lets in before they are accepted, per thread.
-pub(crate) const BACKLOG: u16 = 1024;
-/// A pause when the process can take no more connections.
-const BREATH: Duration = Duration::from_millis(50);
+/// Between closing the door and ending idle connections: requests already on the wire are still served.
+const LAME_DUCK: Duration = Duration::from_millis(100);
 
 /// What every thread is given.
 #[derive(Clone)]
@@ -41,10 +42,10 @@ pub(crate) struct Shared {
     pub(crate) complaint: Complaint,
     pub(crate) limits: Limits,
     pub(crate) header_timeout: Duration,
-    /// No more connections.
+    /// For the connections of clients.
+    pub(crate) room: Arc<Semaphore>,
+    /// From here on the edge is not ready.
     pub(crate) stop: CancellationToken,
-    /// No more requests.
-    pub(crate) drain: CancellationToken,
 }
 
 /// One thread's state.
@@ -52,6 +53,10 @@ pub(crate) struct Worker {
     shared: Shared,
     upstreams: RefCell<HashMap<String, Rc<Upstream>>>,
     http: http1::Builder,
+    pub(crate) flight: Flight,
+    connections: TaskTracker,
+    /// No more requests.
+    drain: CancellationToken,
 }
 
 impl Worker {
@@ -61,7 +66,14 @@ impl Worker {
             .header_read_timeout(shared.header_timeout)
             .max_buf_size(BUFFER)
             .writev(false);
-        let worker = Self { shared, upstreams: RefCell::default(), http };
+        let worker = Self {
+            shared,
+            upstreams: RefCell::default(),
+            http,
+            flight: Flight::default(),
+            connections: TaskTracker::new(),
+            drain: CancellationToken::new(),
+        };
         worker.adopt(&worker.fleet());
         worker
     }
@@ -117,6 +129,38 @@ impl Worker {
         }
     }
 
+    /// Serves whoever comes until told to stop. From then on not ready, but still open until the requests under
+    /// way are done, so that those who have not heard of it lose nothing; then closed, with time for the last.
+    async fn serve(self: Rc<Self>, door: Door, Farewell { delay, grace }: Farewell) -> usize {
+        let enter = |guest| self.enter(guest);
+        door.open(self.shared.stop.cancelled(), enter).await;
+        let end = Instant::now() + delay + grace;
+        let landed = self.flight.landed();
+        let last_calls = async { tokio::join!(sleep(delay), landed) };
+        door.open(timeout_at(end, last_calls), enter).await;
+        door.close(enter).await;
+        self.connections.close();
+        let drained = async {
+            sleep(LAME_DUCK).await;
+            self.drain.cancel();
+            self.flight.landed().await;
+            self.flight.cut();
+            self.connections.wait().await;
+        };
+        let _ = timeout_at(end, drained).await;
+        self.connections.len()
+    }
+
+    fn enter(self: &Rc<Self>, (stream, address, room): Guest) {
+        // A socket that refuses this is as good as closed; serving it will say so.
+        let _ = stream.set_nodelay(true);
+        let connection = self.clone().connection(stream, Rc::new(Peer::new(address)));
+        spawn_local(self.connections.track_future(async move {
+            connection.await;
+            drop(room);
+        }));
+    }
+
     async fn connection(self: Rc<Self>, stream: TcpStream, peer: Rc<Peer>) {
         let service = service_fn(|request| {
             let (worker, peer) = (self.clone(), peer.clone());
@@ -126,7 +170,7 @@ impl Worker {
         let result = tokio::select! {
             biased;
             result = &mut connection => result,
-            () = self.shared.drain.cancelled() => {
+            () = self.drain.cancelled() => {
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
                 (&mut connection).await
             }
@@ -140,59 +184,27 @@ impl Worker {
     }
 }
 
-/// Serves on `listener` until told to stop, then until its requests are done. Gives how many were not.
-pub(crate) fn run(listener: std::net::TcpListener, shared: Shared, grace: Duration) -> io::Result<usize> {
+/// How one thread stops.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Farewell {
+    pub(crate) delay: Duration,
+    pub(crate) grace: Duration,
+}
+
+/// Serves on `listener` until told to stop, then until its requests are done. Gives how many connections were
+/// not.
+pub(crate) fn run(listener: std::net::TcpListener, shared: Shared, farewell: Farewell) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(8)
         .build_local(tokio::runtime::LocalOptions::default())?;
     let left = runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        let connections = TaskTracker::new();
+        let door = Door::new(listener, shared.room.clone())?;
         let worker = Rc::new(Worker::new(shared));
         spawn_local(worker.clone().follow());
         spawn_local(worker.clone().tidy());
-        accept(listener, &worker, &connections).await;
-        connections.close();
-        worker.shared.drain.cancelled().await;
-        let _ = tokio::time::timeout(grace, connections.wait()).await;
-        Ok(connections.len())
+        Ok(worker.serve(door, farewell).await)
     });
     runtime.shutdown_background();
     left
-}
-
-async fn accept(listener: TcpListener, worker: &Rc<Worker>, connections: &TaskTracker) {
-    let start = |stream: TcpStream, address| {
-        // A socket that refuses this is as good as closed; serving it will say so.
-        let _ = stream.set_nodelay(true);
-        let connection = worker.clone().connection(stream, Rc::new(Peer::new(address)));
-        spawn_local(connections.track_future(connection));
-    };
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => start(stream, address),
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::error!(%error, "no connection can be accepted");
-                    tokio::time::sleep(BREATH).await;
-                }
-            },
-            () = worker.shared.stop.cancelled() => break,
-        }
-    }
-    // Closing the listener would reset those that the kernel has already let in.
-    tokio::task::yield_now().await;
-    for _ in 0..BACKLOG {
-        match tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-            Ok(Ok((stream, address))) => start(stream, address),
-            Ok(Err(_)) | Err(_) => break,
-        }
-    }
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

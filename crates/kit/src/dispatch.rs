@@ -8,10 +8,10 @@ use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
-use tokio_util::task::TaskTracker;
 
 use crate::auth::Principal;
 use crate::call::{closed, principal, trace_id};
+use crate::calls::Calls;
 use crate::catalog::{Catalog, Entry};
 use crate::record::Record;
 use crate::service::Service;
@@ -27,7 +27,7 @@ pub(crate) struct Dispatch<S> {
     /// Who calls where no door asks: on stdio.
     pub(crate) operator: Option<Principal>,
     /// Calls in flight, so that a shutdown can wait for them.
-    pub(crate) calls: TaskTracker,
+    pub(crate) calls: Calls,
 }
 
 /// Why a call has no result.
@@ -51,7 +51,7 @@ impl<S: Service> Dispatch<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(entry) = self.catalog.get(&params.name) else { return Err(unknown(&params.name)) };
-        let _alive = self.calls.token();
+        let _alive = self.calls.begin();
         let caller = self.caller(&context)?;
         let record = Record::open(entry, &caller, trace_id(&context), params.arguments.as_ref());
         let result = self.run(entry, &caller, params, context).await;
@@ -93,6 +93,7 @@ impl<S: Service> Dispatch<S> {
             biased;
             outcome = work => outcome,
             () = cancelled.cancelled() => return Err(Failure::Cancelled),
+            () = self.calls.are_cut() => return Err(Failure::Tool(cut_off(entry))),
             () = closed => return Err(Failure::Cancelled),
         };
         match outcome {
@@ -109,7 +110,7 @@ impl<S: Service> Dispatch<S> {
     }
 
     fn too_slow(&self, entry: &Entry<S>) -> ToolError {
-        let rest = if entry.gate.writes { "; a change that had begun still runs to its end" } else { "" };
+        let rest = rest(entry);
         let deadline = humantime::format_duration(self.deadline);
         ToolError::new(
             Code::TimeoutError,
@@ -143,6 +144,16 @@ impl<S: Service> Dispatch<S> {
         .with("bytes", size)
         .with("limit", limit))
     }
+}
+
+fn cut_off<S>(entry: &Entry<S>) -> ToolError {
+    let (name, rest) = (&entry.route.attr.name, rest(entry));
+    ToolError::service(format!("the server is stopping; {name} was cut off before it had a result{rest}"))
+}
+
+/// What goes on without the call.
+fn rest<S>(entry: &Entry<S>) -> &'static str {
+    if entry.gate.writes { "; a change that had begun still runs to its end" } else { "" }
 }
 
 fn size(content: &ContentBlock) -> usize {

@@ -46,6 +46,8 @@ pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
         .with_state(app)
 }
 
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
 /// A client that sends too much is heard out this far and this long: it reads no answer before it has sent.
 const HEARD_OUT_BYTES: usize = 64 * 1024 * 1024;
 const HEARD_OUT_TIME: Duration = Duration::from_secs(5);
@@ -53,9 +55,11 @@ const HEARD_OUT_TIME: Duration = Duration::from_secs(5);
 /// Reads a request's body.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, with status 413 when the body is larger than `limit`.
+/// `VALIDATION_ERROR`, with status 413 when the body is larger than `limit`; `TIMEOUT_ERROR` with status 408.
 async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    match Limited::new(&mut body, limit).collect().await {
+    let whole = Limited::new(&mut body, limit).collect();
+    let Ok(whole) = tokio::time::timeout(BODY_TIME, whole).await else { return Err(BodyError::TooSlow) };
+    match whole {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let rest = async {
@@ -77,6 +81,7 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
 /// A body that could not be taken.
 enum BodyError {
     TooLarge(usize),
+    TooSlow,
     Broken(String),
 }
 
@@ -88,6 +93,12 @@ impl axum::response::IntoResponse for BodyError {
                 let error = ToolError::new(Code::ValidationError, message).with("limit", limit);
                 let mut response = error.into_response();
                 *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+                response
+            }
+            Self::TooSlow => {
+                let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
+                let mut response = ToolError::new(Code::TimeoutError, message).into_response();
+                *response.status_mut() = http::StatusCode::REQUEST_TIMEOUT;
                 response
             }
             Self::Broken(reason) => {

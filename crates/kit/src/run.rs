@@ -1,15 +1,17 @@
 //! From the command line to the last answer: `run::<Service>()` is a server's whole `main`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use rmcp::transport::streamable_http_server::tower::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::auth::{Auth, Principal};
+use crate::calls::Calls;
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
 use crate::doors;
@@ -29,9 +32,14 @@ use crate::health::Health;
 use crate::http::Authorities;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::serve::Connections;
 use crate::service::{Kit, Service};
 use crate::settings::{self, Settings, Switch, Transport};
 
+/// How long answers may take to leave once their calls have ended.
+const FLUSH: Duration = Duration::from_millis(250);
+/// What a client on stdin may send ahead of the session, in bytes.
+const STDIN_BUFFER: usize = 64 * 1024;
 /// How long connections may linger once every call has been answered.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -57,19 +65,28 @@ pub fn run<S: Service>() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&name, &error.into(), 1),
     };
-    let started = crate::log::init(&program.settings.log)
+    let ended = crate::log::init(&program.settings.log)
+        .map_err(|error| (error, 2))
         .inspect(|()| settings::warn_of(&unknown))
-        .and_then(|()| runtime.block_on(start::<S>(program.service, &program.settings)));
-    let code = match started {
-        Ok(server) => match runtime.block_on(async { server.run(signalled()?).await }) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&name, &error, 1),
-        },
-        Err(error) => failed(&name, &error, 2),
+        .and_then(|()| runtime.block_on(serve::<S>(program.service, &program.settings)));
+    let code = match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((error, code)) => failed(&name, &error, code),
     };
     // A read of stdin cannot be interrupted; nothing else is left.
     runtime.shutdown_background();
     code
+}
+
+/// The whole life of a server; an error comes with its exit code.
+async fn serve<S: Service>(args: S::Args, settings: &Settings) -> Result<(), (anyhow::Error, u8)> {
+    // Before anything says that the server is there: whoever hears it may send a signal.
+    let mut stop = pin!(signalled().map_err(|error| (error, 1))?);
+    let server = tokio::select! {
+        server = start::<S>(args, settings) => server.map_err(|error| (error, 2))?,
+        () = &mut stop => return Ok(()),
+    };
+    server.run(stop).await.map_err(|error| (error, 1))
 }
 
 /// On a single core a second thread would only be in the way.
@@ -94,10 +111,17 @@ struct Server<S: Service> {
     listener: Option<TcpListener>,
     kit: Kit,
     legacy_sse: bool,
+    max_connections: NonZeroUsize,
     grace: Duration,
+    /// Within the grace.
+    delay: Duration,
 }
 
 async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result<Server<S>> {
+    anyhow::ensure!(
+        settings.shutdown_delay <= settings.shutdown_grace,
+        "--shutdown-delay (GANTRY_SHUTDOWN_DELAY) is part of --shutdown-grace and cannot be longer"
+    );
     let listener = match settings.transport {
         Transport::Http => Some(bind(settings.listen.address(S::PORT)).await?),
         Transport::Stdio => None,
@@ -120,7 +144,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         deadline: settings.deadline,
         max_output_bytes: settings.max_output_bytes,
         operator: listener.is_none().then(Principal::local),
-        calls: TaskTracker::new(),
+        calls: Calls::default(),
     });
     let handler = Handler::new(dispatch.clone(), auth.is_on())?;
     let streams = CancellationToken::new();
@@ -158,7 +182,9 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         listener,
         kit,
         legacy_sse: !settings.no_legacy_sse,
+        max_connections: settings.max_connections,
         grace: settings.shutdown_grace,
+        delay: settings.shutdown_delay,
     })
 }
 
@@ -198,59 +224,70 @@ fn introduce<S: Service>(address: SocketAddr, key: &str) {
 
 impl<S: Service> Server<S> {
     /// Serves until `stop` resolves, then winds up.
-    async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        match self.listener {
-            Some(_) => self.serve_http(stop).await,
+    async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let ended = match self.listener.take() {
+            Some(listener) => self.serve_http(listener, stop).await,
             None => self.serve_stdio(stop).await,
-        }
+        };
+        finish_changes(&self.kit).await;
+        ended
     }
 
-    /// Not ready from the signal on; still serving until the calls in flight are done, so that those who have
-    /// not heard yet lose nothing; then closed.
-    async fn serve_http(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Some(listener) = self.listener else { return Ok(()) };
-        let closed = CancellationToken::new();
+    /// Not ready from the signal on, but still serving until the calls that it found are done, so that those who
+    /// have not heard yet lose nothing; then closed.
+    async fn serve_http(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let router = doors::router(self.app.clone(), self.legacy_sse);
-        // With Nagle's algorithm each event of a stream waits for the acknowledgement of the one before.
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!("connection without nodelay: {error}");
-            }
-        });
-        let server = axum::serve(listener, router).with_graceful_shutdown(closed.clone().cancelled_owned());
-        let mut server = tokio::spawn(server.into_future());
+        let mut connections = Connections::accept(listener, router, self.max_connections);
         tokio::select! {
             () = stop => {}
-            ended = &mut server => return Ok(ended??),
+            ended = connections.ended() => return Ok(ended?),
         }
-        tracing::info!(in_flight = self.app.dispatch.calls.len(), "stopping");
         self.app.health.stop();
         let calls = &self.app.dispatch.calls;
-        calls.close();
-        let drained = async {
-            calls.wait().await;
-            closed.cancel();
-            // Calls that came in between.
-            calls.wait().await;
-        };
-        if tokio::time::timeout(self.grace, drained).await.is_err() {
-            tracing::warn!(in_flight = calls.len(), "calls did not end in time and are cut off");
+        self.drain(async {
+            tokio::join!(calls.found_ended(), tokio::time::sleep(self.delay));
+            connections.close();
+            // A request that had come but was no call yet may have become one.
+            while !connections.end_within(FLUSH).await && calls.len() > 0 {
+                calls.ended().await;
+            }
+        })
+        .await;
+        connections.close();
+        // A call has ended when its result is made; the doors still have to write it.
+        if !connections.end_within(FLUSH).await {
+            self.app.streams.cancel();
+            if !connections.end_within(LINGER).await {
+                tracing::warn!("connections did not close in time and are cut off");
+            }
         }
-        closed.cancel();
-        self.app.streams.cancel();
-        if tokio::time::timeout(LINGER, &mut server).await.is_err() {
-            tracing::warn!("connections did not close in time and are cut off");
-        }
-        finish_changes(&self.kit).await;
         Ok(())
     }
 
-    async fn serve_stdio(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let cancel = self.app.streams.clone();
-        let transport = rmcp::transport::stdio();
-        let served = async {
-            match rmcp::service::serve_server_with_ct(self.app.handler.clone(), transport, cancel.clone())
-                .await
+    /// The session sees the end of its input only when the calls in flight are done, so that their answers leave
+    /// as usual.
+    async fn serve_stdio(&self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (mut stdin, stdout) = rmcp::transport::stdio();
+        let (input, mut inlet) = tokio::io::simplex(STDIN_BUFFER);
+        let calls = &self.app.dispatch.calls;
+        let feed = async {
+            tokio::select! {
+                ended = tokio::io::copy(&mut stdin, &mut inlet) => drop(ended?),
+                () = stop => {}
+            }
+            // What was read last may be a call that has not begun.
+            tokio::time::sleep(FLUSH).await;
+            self.drain(calls.ended()).await;
+            inlet.shutdown().await
+        };
+        let transport = (input, stdout);
+        let session = async {
+            match rmcp::service::serve_server_with_ct(
+                self.app.handler.clone(),
+                transport,
+                self.app.streams.clone(),
+            )
+            .await
             {
                 Ok(session) => session.waiting().await.map(drop).map_err(anyhow::Error::from),
                 // A client that closes its end before it said anything has changed its mind.
@@ -258,20 +295,28 @@ impl<S: Service> Server<S> {
                 Err(error) => Err(error.into()),
             }
         };
-        let result = tokio::select! {
-            result = served => result,
-            () = stop => Ok(()),
-        };
-        self.app.dispatch.calls.close();
-        if tokio::time::timeout(self.grace, self.app.dispatch.calls.wait()).await.is_err() {
-            tracing::warn!(
-                in_flight = self.app.dispatch.calls.len(),
-                "calls did not end in time and are cut off"
-            );
+        let mut session = pin!(session);
+        tokio::select! {
+            ended = &mut session => return ended,
+            fed = feed => fed?,
         }
-        cancel.cancel();
-        finish_changes(&self.kit).await;
-        result
+        session.await
+    }
+
+    /// Gives the calls in flight the grace, and `drained` to use it. What is left then is cut off: its caller is
+    /// told so, and the log.
+    async fn drain(&self, drained: impl Future<Output = ()>) {
+        let calls = &self.app.dispatch.calls;
+        calls.stop();
+        tracing::info!(in_flight = calls.len(), "stopping");
+        if tokio::time::timeout(self.grace, drained).await.is_ok() || calls.len() == 0 {
+            return;
+        }
+        tracing::warn!(in_flight = calls.len(), "calls did not end in time and are cut off");
+        calls.cut();
+        if tokio::time::timeout(LINGER, calls.ended()).await.is_err() {
+            tracing::error!(in_flight = calls.len(), "calls cannot be cut off and are left behind");
+        }
     }
 }
 

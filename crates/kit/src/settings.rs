@@ -1,6 +1,7 @@
 //! Every setting that all programs share: a flag, an environment variable, a documented default.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -136,7 +137,17 @@ pub struct Settings {
     )]
     pub(crate) max_body_bytes: usize,
 
-    /// On SIGTERM, how long calls in flight may take to finish
+    /// Most connections at once; others wait to be accepted
+    #[arg(
+        long,
+        env = "GANTRY_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value = "4096",
+        help_heading = "Listening"
+    )]
+    pub(crate) max_connections: NonZeroUsize,
+
+    /// On SIGTERM, how long calls in flight may take to finish; those that have not are cut off
     #[arg(
         long,
         env = "GANTRY_SHUTDOWN_GRACE",
@@ -146,6 +157,17 @@ pub struct Settings {
         help_heading = "Listening"
     )]
     pub(crate) shutdown_grace: Duration,
+
+    /// On SIGTERM, how much of that time to go on accepting at least, not ready, for balancers that need it
+    #[arg(
+        long,
+        env = "GANTRY_SHUTDOWN_DELAY",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "0s",
+        help_heading = "Listening"
+    )]
+    pub(crate) shutdown_delay: Duration,
 
     /// Sessions for MCP clients of 2025; off lets any replica serve any request
     #[arg(long, env = "GANTRY_SESSIONS", value_enum, default_value = "on", help_heading = "MCP")]
