@@ -108,3 +108,19 @@ impl axum::response::IntoResponse for BodyError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::response::IntoResponse;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let body = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let error = read(body, 10).await.expect_err("too slow");
+        let response = error.into_response();
+        assert_eq!(response.status(), http::StatusCode::REQUEST_TIMEOUT);
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        assert!(body.starts_with(b"{\"error\":\"TIMEOUT_ERROR\""), "{body:?}");
+    }
+}

@@ -27,6 +27,7 @@ mod record;
 mod run;
 mod serve;
 mod service;
+mod shutdown;
 mod signature;
 mod text;
 

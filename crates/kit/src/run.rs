@@ -1,17 +1,14 @@
-//! From the command line to the last answer: `run::<Service>()` is a server's whole `main`.
+//! From the command line to an open server: `run::<Service>()` is a server's whole `main`.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use rmcp::transport::streamable_http_server::tower::{StreamableHttpServerConfig, StreamableHttpService};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +19,6 @@ use crate::auth::{Auth, Principal};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
-use crate::doors;
 use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
 use crate::doors::sse::SseSessions;
@@ -32,16 +28,9 @@ use crate::health::Health;
 use crate::http::Authorities;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
-use crate::serve::Connections;
 use crate::service::{Kit, Service};
 use crate::settings::{self, Settings, Switch, Transport};
-
-/// How long answers may take to leave once their calls have ended.
-const FLUSH: Duration = Duration::from_millis(250);
-/// What a client on stdin may send ahead of the session, in bytes.
-const STDIN_BUFFER: usize = 64 * 1024;
-/// How long connections may linger once every call has been answered.
-const LINGER: Duration = Duration::from_secs(2);
+use crate::shutdown::Server;
 
 #[derive(Parser)]
 struct Program<A: clap::Args> {
@@ -103,18 +92,6 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 fn failed(name: &str, error: &anyhow::Error, code: u8) -> ExitCode {
     eprintln!("{name}: {error:#}");
     ExitCode::from(code)
-}
-
-/// A server that is set up and not yet open.
-struct Server<S: Service> {
-    app: Arc<App<S>>,
-    listener: Option<TcpListener>,
-    kit: Kit,
-    legacy_sse: bool,
-    max_connections: NonZeroUsize,
-    grace: Duration,
-    /// Within the grace.
-    delay: Duration,
 }
 
 async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result<Server<S>> {
@@ -220,114 +197,6 @@ fn introduce<S: Service>(address: SocketAddr, key: &str) {
          This admin key is shown once and holds until the program stops:\n\n    {key}\n\n  \
          claude mcp add --transport http {slug} http://localhost:{port}/mcp --header \"Authorization: Bearer {key}\"\n"
     );
-}
-
-impl<S: Service> Server<S> {
-    /// Serves until `stop` resolves, then winds up.
-    async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let ended = match self.listener.take() {
-            Some(listener) => self.serve_http(listener, stop).await,
-            None => self.serve_stdio(stop).await,
-        };
-        finish_changes(&self.kit).await;
-        ended
-    }
-
-    /// Not ready from the signal on, but still serving until the calls that it found are done, so that those who
-    /// have not heard yet lose nothing; then closed.
-    async fn serve_http(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let router = doors::router(self.app.clone(), self.legacy_sse);
-        let mut connections = Connections::accept(listener, router, self.max_connections);
-        tokio::select! {
-            () = stop => {}
-            ended = connections.ended() => return Ok(ended?),
-        }
-        self.app.health.stop();
-        let calls = &self.app.dispatch.calls;
-        self.drain(async {
-            tokio::join!(calls.found_ended(), tokio::time::sleep(self.delay));
-            connections.close();
-            // A request that had come but was no call yet may have become one.
-            while !connections.end_within(FLUSH).await && calls.len() > 0 {
-                calls.ended().await;
-            }
-        })
-        .await;
-        connections.close();
-        // A call has ended when its result is made; the doors still have to write it.
-        if !connections.end_within(FLUSH).await {
-            self.app.streams.cancel();
-            if !connections.end_within(LINGER).await {
-                tracing::warn!("connections did not close in time and are cut off");
-            }
-        }
-        Ok(())
-    }
-
-    /// The session sees the end of its input only when the calls in flight are done, so that their answers leave
-    /// as usual.
-    async fn serve_stdio(&self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let (mut stdin, stdout) = rmcp::transport::stdio();
-        let (input, mut inlet) = tokio::io::simplex(STDIN_BUFFER);
-        let calls = &self.app.dispatch.calls;
-        let feed = async {
-            tokio::select! {
-                ended = tokio::io::copy(&mut stdin, &mut inlet) => drop(ended?),
-                () = stop => {}
-            }
-            // What was read last may be a call that has not begun.
-            tokio::time::sleep(FLUSH).await;
-            self.drain(calls.ended()).await;
-            inlet.shutdown().await
-        };
-        let transport = (input, stdout);
-        let session = async {
-            match rmcp::service::serve_server_with_ct(
-                self.app.handler.clone(),
-                transport,
-                self.app.streams.clone(),
-            )
-            .await
-            {
-                Ok(session) => session.waiting().await.map(drop).map_err(anyhow::Error::from),
-                // A client that closes its end before it said anything has changed its mind.
-                Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-                Err(error) => Err(error.into()),
-            }
-        };
-        let mut session = pin!(session);
-        tokio::select! {
-            ended = &mut session => return ended,
-            fed = feed => fed?,
-        }
-        session.await
-    }
-
-    /// Gives the calls in flight the grace, and `drained` to use it. What is left then is cut off: its caller is
-    /// told so, and the log.
-    async fn drain(&self, drained: impl Future<Output = ()>) {
-        let calls = &self.app.dispatch.calls;
-        calls.stop();
-        tracing::info!(in_flight = calls.len(), "stopping");
-        if tokio::time::timeout(self.grace, drained).await.is_ok() || calls.len() == 0 {
-            return;
-        }
-        tracing::warn!(in_flight = calls.len(), "calls did not end in time and are cut off");
-        calls.cut();
-        if tokio::time::timeout(LINGER, calls.ended()).await.is_err() {
-            tracing::error!(in_flight = calls.len(), "calls cannot be cut off and are left behind");
-        }
-    }
-}
-
-/// A change that is half done is waited for, however long it takes: it is bounded by its own timeouts.
-async fn finish_changes(kit: &Kit) {
-    kit.stopping.cancel();
-    kit.changes.close();
-    if !kit.changes.is_empty() {
-        tracing::info!(changes = kit.changes.len(), "waiting for changes to reach their end");
-    }
-    kit.changes.wait().await;
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -14,7 +14,8 @@ use crate::policy::RateLimit;
 /// The address a program listens on.
 #[derive(Debug, Clone, Args)]
 pub struct Listen {
-    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1 and this program's port]
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1 and this program's port, or that of
+    /// MCP_PORT or PORT]
     #[arg(long, env = "GANTRY_LISTEN", value_name = "ADDR:PORT", help_heading = "Listening")]
     listen: Option<SocketAddr>,
 
