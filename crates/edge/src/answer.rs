@@ -17,10 +17,16 @@ use crate::relay::Relay;
 /// The body of an answer.
 pub(crate) enum Answer {
     Own(Full<Bytes>),
-    /// Under way until it is dropped.
-    Relayed(Relay, TaskTrackerToken),
+    Relayed {
+        body: Relay,
+        /// Says by its end that the answer has ended.
+        _flying: TaskTrackerToken,
+    },
     /// A stream of events without an end of its own; a client whose stream ended asks for another.
-    Endless(Relay, Pin<Box<WaitForCancellationFutureOwned>>),
+    Endless {
+        body: Relay,
+        cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    },
 }
 
 /// A JSON answer of the edge's own.
@@ -53,23 +59,25 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Relayed(body, _) => Pin::new(body).poll_frame(cx),
-            Self::Endless(_, cut) if cut.as_mut().poll(cx).is_ready() => Poll::Ready(None),
-            Self::Endless(body, _) => Pin::new(body).poll_frame(cx),
+            Self::Relayed { body, .. } => Pin::new(body).poll_frame(cx),
+            Self::Endless { body, cut } => match cut.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => Pin::new(body).poll_frame(cx),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(body) => body.is_end_stream(),
-            Self::Relayed(body, _) | Self::Endless(body, _) => body.is_end_stream(),
+            Self::Relayed { body, .. } | Self::Endless { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(body) => body.size_hint(),
-            Self::Relayed(body, _) | Self::Endless(body, _) => body.size_hint(),
+            Self::Relayed { body, .. } | Self::Endless { body, .. } => body.size_hint(),
         }
     }
 }

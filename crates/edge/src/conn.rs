@@ -58,7 +58,7 @@ impl Conn {
             drive(&mut self.driver, &self.waker);
             // Only the driver can make it ready, and it has just been asked.
             match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(answer) => Poll::Ready(answer.map_err(Failure::Http)),
+                Poll::Ready(answer) => Poll::Ready(answer.map_err(|error| Failure::Http(error.into()))),
                 Poll::Pending => match &mut self.patience {
                     Some(patience) => patience.poll_end(cx).map(|()| Err(Failure::Silence)),
                     None => Poll::Pending,
@@ -102,7 +102,7 @@ impl Conn {
 /// Why there is no answer.
 pub(crate) enum Failure {
     Silence,
-    Http(TrySendError<Request<Upload>>),
+    Http(Box<TrySendError<Request<Upload>>>),
 }
 
 /// Moves whatever can be moved now. How the connection ended is told to the request it serves.

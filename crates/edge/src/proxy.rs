@@ -70,9 +70,9 @@ async fn forward(worker: &Worker, peer: &Peer, request: Request<Upload>) -> Resu
     *response.version_mut() = Version::HTTP_11;
     headers::to_client(response.headers_mut());
     let endless = listens && is_event_stream(response.headers());
-    Ok(response.map(|relay| match endless {
-        true => Answer::Endless(relay, Box::pin(worker.flight.until_cut())),
-        false => Answer::Relayed(relay, flying),
+    Ok(response.map(|body| match endless {
+        true => Answer::Endless { body, cut: Box::pin(worker.flight.until_cut()) },
+        false => Answer::Relayed { body, _flying: flying },
     }))
 }
 

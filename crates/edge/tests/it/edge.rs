@@ -108,6 +108,10 @@ impl Edge {
         self.raw(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Resident memory in kB.
     pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -150,6 +154,20 @@ impl Drop for Edge {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks for `/alpha/` on a connection of its own that stays open.
+pub(crate) async fn ask(edge: &Edge) -> TcpStream {
+    let mut stream = edge.connect().await;
+    stream.write_all(b"GET /alpha/ HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    stream
+}
+
+/// Whatever comes until the connection ends.
+pub(crate) async fn all(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut bytes)).await.expect("an end");
+    bytes
 }
 
 /// An answer as it came.

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod early;
 mod edge;
 mod fleet;
 mod lifecycle;
+mod limits;
+mod stop;
 mod stream;
 mod upstream;
 mod wire;

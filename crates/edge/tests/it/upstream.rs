@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,6 +48,22 @@ pub(crate) async fn read_chunked(stream: &mut TcpStream) -> String {
             return text.into_owned();
         }
     }
+}
+
+/// A server that answers after this long.
+pub(crate) async fn slow(delay: Duration) -> SocketAddr {
+    serve(move |mut stream, _| async move {
+        while read_head(&mut stream).await.is_some() {
+            tokio::time::sleep(delay).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone").await;
+        }
+    })
+    .await
+}
+
+/// A server that reads and never answers.
+pub(crate) async fn silent() -> SocketAddr {
+    serve(|mut stream, _| async move { while let Ok(1..) = stream.read(&mut [0; 4096]).await {} }).await
 }
 
 /// A server that answers every request without a body with a fixed text, and records the requests' heads.

@@ -319,7 +319,6 @@ async fn ambiguous_framing_smuggles_nothing() {
         (post("Transfer-Encoding: chunked, identity", smuggled), "chunked not last"),
         (post("Transfer-Encoding : chunked", &format!("0\r\n\r\n{smuggled}")), "a space before the colon"),
         (post("Transfer-Encoding: chunked", "fffffffffffffffff\r\nx"), "a chunk size that overflows"),
-        (post("Transfer-Encoding: chunked", "5\r\nhelloGET"), "a chunk without its end"),
         (post("X: a\0b", smuggled), "a NUL in a header"),
         (format!("GET /alpha/x HTTP/1.1 \r\nHost: localhost\r\n\r\n{smuggled}"), "a space after the version"),
         (format!("GET /alpha/x\r\n\r\n{smuggled}"), "HTTP/0.9"),
@@ -329,6 +328,10 @@ async fn ambiguous_framing_smuggles_nothing() {
         assert_eq!(reply.map(|it| it.status), Some(400), "{what}");
         assert_eq!(seen, "", "{what}: nothing of it reaches the server");
     }
+    // What came before the fault may be on its way already; it never looks whole, and what follows stays behind.
+    let (_, bytes) = arrives(&post("Transfer-Encoding: chunked", &format!("5\r\nhello{smuggled}"))).await;
+    let seen = String::from_utf8_lossy(&bytes);
+    assert!(!seen.contains("\r\n0\r\n") && !seen.contains("smuggled"), "a chunk without its end: {seen}");
     // Both framings: chunked counts, the length goes no further, and what follows is a request of its own.
     let both =
         post("Content-Length: 70\r\nTransfer-Encoding: chunked", &format!("0\r\n\r\n{smuggled}\r\n\r\n"));
