@@ -4,6 +4,8 @@
 use http::StatusCode;
 use kit::{Code, ToolError};
 
+use crate::replace::settle::Back;
+
 const MAX_REASON: usize = 400;
 
 /// Results inside this crate; tools answer `kit::Result`.
@@ -96,20 +98,20 @@ pub enum Error {
         reason: String,
     },
     /// A change failed; everything is as it was before.
-    #[error("{name} was not changed: {reason}; the old container is back{}", if *running { " and running" } else { "" })]
+    #[error("{name} was not changed: {reason}; the old container is back{}", state(*back))]
     RolledBack {
         /// The container.
         name: String,
         /// Why the change failed.
         reason: String,
-        /// Whether it ran before and runs again.
-        running: bool,
+        /// In what state.
+        back: Back,
         /// The last lines of the container that failed.
         logs: Vec<String>,
     },
-    /// A change failed and undoing it did too.
+    /// A change failed and undoing it did too: the next sweep ends it, one way or the other.
     #[error(
-        "{name} was not changed ({reason}) and undoing it did not end ({trouble}); it is tried again until it does"
+        "the change of {name} failed ({reason}) and undoing it did not end ({trouble}); it is undone, or finished if the new container is up, as soon as that can be done"
     )]
     Unsettled {
         /// The container.
@@ -124,6 +126,14 @@ pub enum Error {
 /// The engine's reason, whole but for one that repeats what was sent.
 fn bounded(reason: &str) -> &str {
     &reason[..reason.floor_char_boundary(MAX_REASON)]
+}
+
+fn state(back: Back) -> &'static str {
+    match back {
+        Back::Stopped => "",
+        Back::Running => " and running",
+        Back::Ended => ", but it ended by itself when it was started; docker_logs shows why",
+    }
 }
 
 fn hint(nearest: &[String]) -> String {

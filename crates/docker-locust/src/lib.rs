@@ -12,12 +12,12 @@ mod names;
 mod own;
 mod replace;
 mod resolve;
+mod state;
 mod tools;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
 use kit::{Aliases, Check, Kit, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
 
@@ -66,7 +66,7 @@ pub struct DockerArgs {
     #[arg(long, env = "GANTRY_KEEP_REPLACED", value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
     pub keep_replaced: Duration,
 
-    /// Folder for locks; losing it loses nothing [default: gantry/docker-locust in the user's state folder]
+    /// Folder for locks; losing it loses nothing [default: gantry/docker-locust in the user's state folder, or a temporary one]
     #[arg(long, env = "GANTRY_STATE_DIR", value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 }
@@ -91,7 +91,7 @@ impl Service for DockerLocust {
         let docker = args.docker;
         let state_dir = match docker.state_dir {
             Some(folder) => folder,
-            None => default_state_dir().context("no home folder for locks; set --state-dir")?,
+            None => state::default_folder()?,
         };
         let databases = args.databases.read()?;
         let locust = Locust::new(args.locust, kit.clone())?;
@@ -167,10 +167,4 @@ impl DockerLocust {
         let root = if local { self.docker().root().await.ok() } else { None };
         disk::look(root.as_deref())
     }
-}
-
-fn default_state_dir() -> Option<PathBuf> {
-    use etcetera::BaseStrategy;
-    let base = etcetera::base_strategy::Xdg::new().ok()?;
-    Some(base.state_dir()?.join("gantry/docker-locust"))
 }

@@ -12,11 +12,14 @@ pub(crate) const MASK: &str = "***";
 const TELLING: usize = 6;
 
 const NAMES: &str =
-    r"(?i:pass(?:word|wd|phrase)?|secret|token|credentials?|api[_-]?key|private[_-]?key|access[_-]?key|auth)";
+    r"(?i:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|private|access|account)[_-]?key|auth)";
 
-/// `--db-password=x`, `API_TOKEN: x`, `password=x` within a longer text.
+/// `--db-password=x`, `API_TOKEN: x`, `"password":"x"`, `Authorization: Bearer x`, `--token x` within a longer text.
 static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(&format!(r#"([\w.-]*{NAMES}[\w.-]*)(\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s"',;&]+)"#))
+    let separator = r#"["']?\s*[=:]\s*(?:(?i:basic|bearer|digest|token)\s+)?"#;
+    let value = r#""[^"]*"|'[^']*'|[^\s"',;&]+"#;
+    let (name, flag) = (format!(r"[\w.-]*{NAMES}[\w.-]*"), format!(r"(?:^|\s)--?[\w.-]*{NAMES}[\w.-]*"));
+    compiled(&format!(r"((?:{name}){separator}|{flag}\s+)({value})"))
 });
 /// A flag whose value is the next argument.
 static FLAG: LazyLock<Regex> = LazyLock::new(|| compiled(&format!(r"^--?[\w.-]*{NAMES}[\w.-]*$")));
@@ -86,9 +89,7 @@ fn walk(value: &mut Value, secrets: &[String]) {
 fn masked(text: &str, secrets: &[String]) -> String {
     let text = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK));
     let text = USERINFO.replace_all(&text, |found: &Captures<'_>| format!("{}{MASK}@", &found[1]));
-    ASSIGNED
-        .replace_all(&text, |found: &Captures<'_>| format!("{}{}{MASK}", &found[1], &found[2]))
-        .into_owned()
+    ASSIGNED.replace_all(&text, |found: &Captures<'_>| format!("{}{MASK}", &found[1])).into_owned()
 }
 
 #[cfg(test)]
@@ -101,18 +102,19 @@ mod tests {
         let mut container = json!({
             "Name": "/db",
             "Path": "postgres",
-            "Args": ["--db-password", "hunter22", "-c", "log=all", "--token=hunter22", "sh -c 'PASSWORD=hunter22 run'"],
+            "Args": ["--db-password", "hunter22", "-c", "log=all", "--token=hunter22", "sh -c 'PASSWORD=hunter22 run'",
+                "curl -H 'Authorization: Bearer hunter22'", "{\"password\":\"hunter22\"}", "--pwd=hunter22"],
             "Config": {
                 "Env": ["PATH=/bin", "DB_PASSWORD=hunter22", "EMPTY=", "ODD"],
                 "Cmd": ["serve", "amqp://user:hunter22@queue/", "hunter22"],
                 "Labels": {"my.api-key": "hunter22", "app": "shop", "url": "http://u:hunter22@x/"},
-                "Healthcheck": {"Test": ["CMD-SHELL", "check -p hunter22"]},
+                "Healthcheck": {"Test": ["CMD-SHELL", "check -p hunter22; login --token hunter33"]},
             },
             "HostConfig": {"LogConfig": {"Config": {"splunk-token": "hunter22", "max-size": "10m"}}},
         });
         inspected(&mut container);
         let text = container.to_string();
-        assert!(!text.contains("hunter22"), "{text}");
+        assert!(!text.contains("hunter22") && !text.contains("hunter33"), "{text}");
         assert_eq!(container["Config"]["Env"], json!(["PATH=***", "DB_PASSWORD=***", "EMPTY=***", "ODD"]));
         assert_eq!(container["Config"]["Labels"]["app"], "shop");
         assert_eq!(container["Args"][3], "log=all");

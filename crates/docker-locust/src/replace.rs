@@ -244,7 +244,7 @@ impl Replacer {
         };
         warn!(container = name, "the change failed and is undone: {reason}");
         match settle::undo(&self.docker, &plan.journal).await {
-            Ok(()) => Error::RolledBack { name, reason, running: plan.journal.ran, logs },
+            Ok(back) => Error::RolledBack { name, reason, back, logs },
             Err(trouble) => Error::Unsettled { name, reason, trouble: trouble.to_string() },
         }
     }

@@ -1,4 +1,5 @@
-//! Which container a `service_name` means: a name, then the beginning of an id, then a compose service.
+//! Which container a `service_name` means: a name, then the beginning of an id, then a compose service. The
+//! beginning of one's id that is the service of another is ambiguous.
 
 use bollard::models::ContainerSummary;
 use strsim::jaro_winkler;
@@ -13,6 +14,8 @@ pub(crate) const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_ONE_OFF: &str = "com.docker.compose.oneoff";
 const FIELD: &str = "service_name";
 const MAX_NAME: usize = 255;
+/// So many digits of an id are what people copy; fewer may be a word.
+const SHORT_ID: usize = 12;
 const MAX_LISTED: usize = 20;
 
 /// Finds the one container that `wanted` means.
@@ -29,13 +32,15 @@ pub(crate) fn resolve<'a>(containers: &'a [ContainerSummary], wanted: &str) -> R
         return Ok(container);
     }
     let by_id = containers.iter().filter(|it| names::id(it).starts_with(wanted)).collect::<Vec<_>>();
-    if !by_id.is_empty() {
-        return one(wanted, by_id);
-    }
     let serves = |it: &ContainerSummary| {
         names::label(it, COMPOSE_SERVICE) == Some(wanted) && names::label(it, COMPOSE_ONE_OFF) != Some("True")
     };
     let by_service = present.iter().map(|(_, it)| *it).filter(|it| serves(it)).collect::<Vec<_>>();
+    if !by_id.is_empty() {
+        // A service such as db is the beginning of an id by chance; nobody may be restarted by chance.
+        let chance = by_service.into_iter().filter(|it| wanted.len() < SHORT_ID && !by_id.contains(it));
+        return one(wanted, by_id.iter().copied().chain(chance).collect());
+    }
     if by_service.is_empty() {
         return Err(Error::Unknown { name: kit::clip(wanted), nearest: nearest(wanted, &present) });
     }
@@ -116,13 +121,22 @@ mod tests {
             container("aa11aa11aa11aa", "web", None),
             container("bb22bb22bb22bb", "aa11", Some("db")),
             container("cc33cc33cc33cc", "shop-api-1", Some("api")),
-            container("dd44dd44dd44dd", "api-like", Some("bb22")),
+            container("dd44dd44dd44dd", "api-like", Some("bb22bb22bb22")),
         ];
         assert_eq!(found(&all, "web").unwrap(), "web");
         assert_eq!(found(&all, "aa11").unwrap(), "aa11");
         assert_eq!(found(&all, "aa11aa").unwrap(), "web");
-        assert_eq!(found(&all, "bb22").unwrap(), "aa11");
+        assert_eq!(found(&all, "bb22bb22bb22").unwrap(), "aa11");
         assert_eq!(found(&all, "api").unwrap(), "shop-api-1");
+    }
+
+    #[test]
+    fn a_service_that_is_the_beginning_of_another_ones_id_is_ambiguous() {
+        let all = [container("db44", "web", None), container("aa11", "shop-db-1", Some("db"))];
+        let Err(Error::Ambiguous { candidates, .. }) = resolve(&all, "db") else { panic!() };
+        assert_eq!(candidates, ["web", "shop-db-1"]);
+        let same = [container("db44", "shop-db-1", Some("db"))];
+        assert_eq!(found(&same, "db").unwrap(), "shop-db-1");
     }
 
     #[test]

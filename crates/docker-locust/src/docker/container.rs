@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+/// How long a container may take to stop that has no limit.
+const ENDLESS: Duration = Duration::from_secs(600);
+
 /// An inspected container.
 #[derive(Debug, Clone)]
 pub(crate) struct Container(pub Value);
@@ -34,6 +37,16 @@ impl Container {
         self.0.pointer("/State/Running").and_then(Value::as_bool).unwrap_or(false)
     }
 
+    /// How it ended, as far as the engine still tells: while it runs again, it does not.
+    pub(crate) fn ending(&self) -> String {
+        if self.running() && self.status() != "restarting" {
+            return "it ended".to_owned();
+        }
+        let code = self.0.pointer("/State/ExitCode").and_then(Value::as_i64).unwrap_or_default();
+        let killed = self.0.pointer("/State/OOMKilled") == Some(&true.into());
+        format!("it ended with exit code {code}{}", if killed { ", out of memory" } else { "" })
+    }
+
     /// When it was last started.
     pub(crate) fn started_at(&self) -> &str {
         self.text("/State/StartedAt")
@@ -49,9 +62,12 @@ impl Container {
         Some(self.text("/State/Health/Status")).filter(|status| !matches!(*status, "" | "none"))
     }
 
-    /// How long it is given to stop.
+    /// How long it is given to stop. Less than 0 is for ever, which is longer than anybody waits.
     pub(crate) fn stop_timeout(&self) -> Duration {
-        Duration::from_secs(self.0.pointer("/Config/StopTimeout").and_then(Value::as_u64).unwrap_or(10))
+        match self.0.pointer("/Config/StopTimeout").and_then(Value::as_i64) {
+            Some(seconds) => u64::try_from(seconds).map_or(ENDLESS, Duration::from_secs),
+            None => Duration::from_secs(10),
+        }
     }
 
     /// Its restart policy.
@@ -83,4 +99,27 @@ impl Container {
 /// The first 12 digits of an id.
 pub(crate) fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_without_limit_is_waited_for_longer_than_any_other() {
+        let timeout = |seconds: Value| Container(json!({"Config": {"StopTimeout": seconds}})).stop_timeout();
+        assert_eq!(timeout(Value::Null), Duration::from_secs(10));
+        assert_eq!(timeout(json!(0)), Duration::ZERO);
+        assert_eq!(timeout(json!(-1)), ENDLESS);
+    }
+
+    #[test]
+    fn an_exit_code_is_told_only_while_it_is_true() {
+        let ending = |running: bool, status: &str| {
+            Container(json!({"State": {"Running": running, "Status": status, "ExitCode": 7}})).ending()
+        };
+        assert_eq!(ending(true, "running"), "it ended");
+        assert_eq!(ending(true, "restarting"), "it ended with exit code 7");
+        assert_eq!(ending(false, "exited"), "it ended with exit code 7");
+    }
 }

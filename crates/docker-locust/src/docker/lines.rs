@@ -104,6 +104,8 @@ pub(crate) struct Tail {
     want: usize,
     limit: usize,
     grep: Option<Regex>,
+    /// Whether each line begins with its time, which is not what a pattern is about.
+    timed: bool,
     kept: VecDeque<String>,
     kept_bytes: usize,
     /// The lengths of the last `want` lines, kept or not: what tells how much did not fit.
@@ -112,14 +114,15 @@ pub(crate) struct Tail {
 
 impl Tail {
     /// At most `want` lines, and of them what fits in `limit` bytes of JSON.
-    pub(crate) fn new(want: usize, limit: usize, grep: Option<Regex>) -> Self {
-        Self { want, limit, grep, kept: VecDeque::new(), kept_bytes: 0, lengths: VecDeque::new() }
+    pub(crate) fn new(want: usize, limit: usize, grep: Option<Regex>, timed: bool) -> Self {
+        Self { want, limit, grep, timed, kept: VecDeque::new(), kept_bytes: 0, lengths: VecDeque::new() }
     }
 
     /// Takes one line.
     pub(crate) fn push(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
-        if self.grep.as_ref().is_some_and(|grep| !grep.is_match(&line)) {
+        let said = line.split_once(' ').filter(|_| self.timed).map_or(&*line, |(_, said)| said);
+        if self.grep.as_ref().is_some_and(|grep| !grep.is_match(said)) {
             return;
         }
         self.kept_bytes += cost(&line);
@@ -209,15 +212,24 @@ mod tests {
 
     #[test]
     fn keeps_the_last_lines_that_match() {
-        let mut tail = Tail::new(2, 1000, Some(Regex::new("^k").unwrap()));
+        let mut tail = Tail::new(2, 1000, Some(Regex::new("^k").unwrap()), false);
         ["k1", "x", "k2", "k3"].iter().for_each(|line| tail.push(line.as_bytes()));
         let (lines, text) = tail.finish("");
         assert_eq!((lines, text.text.as_str(), text.truncated), (2, "k2\nk3\n", None));
     }
 
     #[test]
+    fn a_pattern_is_about_what_follows_the_time() {
+        let mut tail = Tail::new(5, 1000, Some(Regex::new("^E|^2026").unwrap()), true);
+        ["2026-11-20T10:00:00Z E1", "2026-11-20T10:00:00Z x"]
+            .iter()
+            .for_each(|line| tail.push(line.as_bytes()));
+        assert_eq!(tail.finish("").1.text, "2026-11-20T10:00:00Z E1\n");
+    }
+
+    #[test]
     fn says_what_did_not_fit() {
-        let mut tail = Tail::new(3, 10, None);
+        let mut tail = Tail::new(3, 10, None, false);
         ["gone", "one", "two", "three"].iter().for_each(|line| tail.push(line.as_bytes()));
         let (lines, text) = tail.finish("less");
         assert_eq!((lines, text.text.as_str()), (1, "three\n"));
@@ -226,7 +238,7 @@ mod tests {
 
     #[test]
     fn one_line_that_is_too_long_is_cut_inside() {
-        let mut tail = Tail::new(3, 8, None);
+        let mut tail = Tail::new(3, 8, None, false);
         tail.push("abcdefghijklmn".as_bytes());
         let (lines, text) = tail.finish("less");
         assert!(lines == 1 && text.text.ends_with("lmn\n") && text.text.len() <= 8, "{text:?}");

@@ -43,6 +43,7 @@ pub(crate) fn of(old: &Container, journal: &Journal, context: Context<'_>) -> Co
     body.insert("Image".into(), context.image.into());
     keep_reset_entrypoint(&mut body, context.image_config);
     drop_generated_host_name(&mut body, &host, old.short_id());
+    drop_foreign_ports(&mut body, &host);
     relink(&mut host);
     mounts::reattach(&mut host, old.list("/Mounts"));
     let (first, later) = networks::split(old, &host, context.many_networks);
@@ -70,6 +71,15 @@ fn drop_generated_host_name(body: &mut Map<String, Value>, host: &Map<String, Va
     }
     if borrowed {
         body.remove("Domainname");
+    }
+}
+
+/// In another container's network there are no ports of its own. The engine takes those of the image without a
+/// word, but not when they are asked for.
+fn drop_foreign_ports(body: &mut Map<String, Value>, host: &Map<String, Value>) {
+    let mode = host.get("NetworkMode").and_then(Value::as_str).unwrap_or_default();
+    if mode.starts_with("container:") {
+        body.remove("ExposedPorts");
     }
 }
 

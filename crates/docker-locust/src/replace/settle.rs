@@ -29,6 +29,17 @@ pub(crate) struct Kept {
     pub changes: Changes,
 }
 
+/// In what state the old container is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// As it was: stopped.
+    Stopped,
+    /// As it was: running.
+    Running,
+    /// It was started again and ended by itself, which nobody but its owner can mend.
+    Ended,
+}
+
 /// How a replacement that a crash cut off has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -62,7 +73,7 @@ pub(crate) async fn finish(docker: &Docker, journal: &Journal, now: i64) -> Resu
 
 /// Brings the old container back: its name, its restart policy, and running if it ran. The new one goes last,
 /// because the journal is on it.
-pub(crate) async fn undo(docker: &Docker, journal: &Journal) -> Result<()> {
+pub(crate) async fn undo(docker: &Docker, journal: &Journal) -> Result<Back> {
     let mut tries = 1;
     loop {
         match undo_once(docker, journal).await {
@@ -74,7 +85,7 @@ pub(crate) async fn undo(docker: &Docker, journal: &Journal) -> Result<()> {
     }
 }
 
-async fn undo_once(docker: &Docker, journal: &Journal) -> Result<()> {
+async fn undo_once(docker: &Docker, journal: &Journal) -> Result<Back> {
     // Without an old one there is nothing to go back to, and the new one must not be touched.
     docker.inspect(&journal.old).await?;
     quiet(docker, &journal.new).await?;
@@ -90,11 +101,9 @@ async fn undo_once(docker: &Docker, journal: &Journal) -> Result<()> {
         docker.rename(&journal.old, &journal.name).await?;
     }
     set_policy(docker, &old, &journal.policy).await?;
-    if journal.ran {
-        docker.start(&journal.old).await?;
-        is_running(docker, journal).await?;
-    }
-    docker.remove(&journal.new, true).await
+    let back = if journal.ran { start_again(docker, &old).await? } else { Back::Stopped };
+    docker.remove(&journal.new, true).await?;
+    Ok(back)
 }
 
 /// Stops the new container and keeps it stopped.
@@ -124,7 +133,9 @@ pub(crate) async fn settle(docker: &Docker, journal: &Journal, timeout: Duration
     } else if journal.ran && old.running() {
         outlast_a_stop(docker, &old).await?;
     }
-    undo(docker, journal).await?;
+    if undo(docker, journal).await? == Back::Ended {
+        warn!(container = journal.name, "the old container is back, but ended when it was started");
+    }
     Ok(End::Undone)
 }
 
@@ -148,11 +159,16 @@ async fn outlast_a_stop(docker: &Docker, old: &Container) -> Result<()> {
     Ok(())
 }
 
-async fn is_running(docker: &Docker, journal: &Journal) -> Result<()> {
-    let old = docker.inspect(&journal.old).await?;
-    if old.running() {
-        return Ok(());
+async fn start_again(docker: &Docker, before: &Container) -> Result<Back> {
+    docker.start(before.id()).await?;
+    let after = docker.inspect(before.id()).await?;
+    match after.running() {
+        true => Ok(Back::Running),
+        false if after.started_at() != before.started_at() => Ok(Back::Ended),
+        // A stop that was still under way when it was started took it down.
+        false => {
+            let reason = format!("started again, the old container is {}", after.status());
+            Err(Error::NotUp { name: before.name().to_owned(), reason })
+        }
     }
-    let reason = format!("started again, the old container is {}", old.status());
-    Err(Error::NotUp { name: journal.name.clone(), reason })
 }

@@ -44,16 +44,11 @@ pub(crate) async fn until_up(docker: &Docker, id: &str, timeout: Duration) -> Re
 }
 
 fn look(container: &Container, ran: Duration) -> Sight {
-    let exit = container.0.pointer("/State/ExitCode").and_then(serde_json::Value::as_i64).unwrap_or_default();
     if container.restart_count() > 0 || container.status() == "restarting" {
-        return Sight::Down(format!("it ended with code {exit} and its restart policy restarted it"));
+        return Sight::Down(format!("{} and its restart policy restarted it", container.ending()));
     }
     if !container.running() {
-        let killed = container.0.pointer("/State/OOMKilled") == Some(&true.into());
-        return Sight::Down(format!(
-            "it ended with code {exit}{}",
-            if killed { ", out of memory" } else { "" }
-        ));
+        return Sight::Down(container.ending());
     }
     match container.health() {
         Some("healthy") => Sight::Up("its health check passed"),
@@ -69,7 +64,7 @@ pub(crate) async fn last_words(docker: &Docker, id: &str, secret: &str) -> Vec<S
         let query = [("stdout", "1"), ("stderr", "1"), ("tail", "20")];
         let tty = docker.inspect(id).await?.0.pointer("/Config/Tty") == Some(&true.into());
         let log = docker.logs(id, &query).await?;
-        let mut tail = Tail::new(LOG_LINES, LOG_BYTES, None);
+        let mut tail = Tail::new(LOG_LINES, LOG_BYTES, None, false);
         crate::docker::lines::read(log, Assembler::new(tty), |line| tail.push(line)).await?;
         Ok::<_, Error>(tail.finish("").1.text)
     };
@@ -100,11 +95,13 @@ mod tests {
         assert!(matches!(sight(health("unhealthy"), 0, 0), Sight::Down(_)));
         assert!(matches!(sight(running, 1, 9), Sight::Down(_)));
         assert!(matches!(sight(json!({"Running": true, "Status": "restarting"}), 0, 9), Sight::Down(_)));
+        let looping = Sight::Down("it ended and its restart policy restarted it".into());
+        assert_eq!(sight(json!({"Running": true, "Status": "running", "ExitCode": 0}), 1, 9), looping);
         let Sight::Down(reason) =
             sight(json!({"Running": false, "Status": "exited", "ExitCode": 137, "OOMKilled": true}), 0, 0)
         else {
             panic!()
         };
-        assert_eq!(reason, "it ended with code 137, out of memory");
+        assert_eq!(reason, "it ended with exit code 137, out of memory");
     }
 }

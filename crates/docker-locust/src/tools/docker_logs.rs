@@ -84,6 +84,11 @@ impl DockerLocust {
         &self,
         Parameters(input): Parameters<DockerLogsInput>,
     ) -> Result<Json<DockerLogsOutput>> {
+        self.read_log(input, self.kit().text_limit()).await.map(Json)
+    }
+
+    /// The same, with as much text as there is room for.
+    pub(crate) async fn read_log(&self, input: DockerLogsInput, limit: usize) -> Result<DockerLogsOutput> {
         if !(1..=MAX_LINES).contains(&input.lines) {
             return Err(ToolError::invalid("lines", format!("lines must be between 1 and {MAX_LINES}")));
         }
@@ -95,15 +100,15 @@ impl DockerLocust {
         let query: Vec<_> = query.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let log = self.docker().logs(container.id(), &query).await?;
         let tty = container.0.pointer("/Config/Tty") == Some(&true.into());
-        let mut tail = Tail::new(input.lines as usize, self.kit().text_limit(), grep);
+        let mut tail = Tail::new(input.lines as usize, limit, grep, input.timestamps);
         lines::read(log, Assembler::new(tty), |line| tail.push(line)).await?;
         let (lines, logs) = tail.finish("ask for fewer lines, or narrow with since, until or grep");
-        Ok(Json(DockerLogsOutput {
+        Ok(DockerLogsOutput {
             service_name: container.name().to_owned(),
             container_id: container.id().to_owned(),
             lines,
             logs,
-        }))
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::DockerLocust;
+use crate::docker::Docker;
 use crate::docker::container::Container;
 use crate::error::Error;
 
@@ -72,11 +73,16 @@ impl DockerLocust {
                 format!("timeout must be between 0 and {MAX_TIMEOUT}"),
             ));
         }
-        let (_lock, before) = self.replacer().hold(&input.service_name).await?;
-        self.docker().restart(before.id(), Duration::from_secs(input.timeout.into())).await?;
-        sleep(WATCHED).await;
-        let after = self.docker().inspect(before.id()).await?;
-        check(&before, &after)?;
+        let (lock, before) = self.replacer().hold(&input.service_name).await?;
+        let (docker, timeout) = (self.docker().clone(), Duration::from_secs(input.timeout.into()));
+        // The engine restarts it whether or not the caller waits, so its lock must be held as long.
+        let what = format!("docker_restart {}", before.name());
+        let restart = async move {
+            let restarted = restart(&docker, &before, timeout).await;
+            drop(lock);
+            Ok((before, restarted?))
+        };
+        let (before, after) = self.kit().run_to_end(what, restart).await?;
         Ok(Json(DockerRestartOutput {
             service_name: after.name().to_owned(),
             container_id: after.id().to_owned(),
@@ -96,12 +102,19 @@ impl DockerRestartInput {
     }
 }
 
-fn check(before: &Container, after: &Container) -> std::result::Result<(), Error> {
-    let exit = after.0.pointer("/State/ExitCode").and_then(serde_json::Value::as_i64).unwrap_or_default();
+async fn restart(docker: &Docker, before: &Container, timeout: Duration) -> Result<Container, Error> {
+    docker.restart(before.id(), timeout).await?;
+    sleep(WATCHED).await;
+    let after = docker.inspect(before.id()).await?;
+    check(before, &after)?;
+    Ok(after)
+}
+
+fn check(before: &Container, after: &Container) -> Result<(), Error> {
     let reason = if !after.running() {
-        format!("it is {} with exit code {exit}; docker_logs shows why", after.status())
+        format!("{}; docker_logs shows why", after.ending())
     } else if after.status() == "restarting" || after.restart_count() > before.restart_count() {
-        format!("it ends with exit code {exit} and its restart policy restarts it; docker_logs shows why")
+        format!("{} and its restart policy restarted it; docker_logs shows why", after.ending())
     } else if after.started_at() == before.started_at() {
         "the engine says it was restarted, but it still runs as before".to_owned()
     } else {

@@ -99,6 +99,19 @@ fn health_and_diagnostics_show_who_is_in_trouble() {
 }
 
 #[test]
+fn diagnostics_fit_an_answer_whatever_is_in_the_logs() {
+    let Some(lab) = Lab::new() else { return };
+    // Quotes are the worst: each is escaped twice.
+    let script =
+        "line=$(seq -s '\"\"\"\"\"\"\"' 1 2000); for i in $(seq 20); do echo \"$line\"; done; exit 3";
+    let name = lab.container("loud", "run -d --network none", &["sh", "-c", script]);
+    lab.wait("exit", || lab.inspect(&name)["State"]["Status"] == "exited");
+    let server = start(&lab, &[]);
+    let found = facts(&server, "run_diagnostics");
+    assert!(found["logs"][0]["lines"].as_str().unwrap().ends_with("2000\n"), "the end is what tells");
+}
+
+#[test]
 #[expect(clippy::disallowed_methods, reason = "a test has no clap arguments")]
 fn databases_are_found_among_the_containers() {
     let Some(lab) = Lab::new() else { return };

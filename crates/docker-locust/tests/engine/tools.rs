@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::thread::spawn;
+use std::thread::{sleep, spawn};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -96,6 +97,23 @@ fn restarts_and_sees_it_running() {
     let (status, answer) = server.call("docker_restart", &json!({"service_name": broken}));
     assert_eq!(status, 502);
     assert!(answer["message"].as_str().unwrap().contains("exit code 7"), "{answer}");
+}
+
+#[test]
+fn a_restart_goes_on_when_its_caller_leaves() {
+    let Some(lab) = Lab::new() else { return };
+    let words = format!("run -d --network {}", lab.front());
+    let script = "trap '' TERM; while true; do sleep 1; done";
+    let name = lab.container("deaf", &words, &["sh", "-c", script]);
+    let server = start(&lab, &[]);
+    let before = lab.inspect(&name)["State"]["StartedAt"].clone();
+    let request = server.send("docker_restart", &json!({"service_name": name, "timeout": 3}));
+    sleep(Duration::from_secs(1));
+    drop(request);
+    // What comes next waits for it.
+    server.ok("docker_restart", &json!({"service_name": name, "timeout": 0}));
+    assert!(server.log().contains("change ended well after its caller had left"), "{}", server.log());
+    assert_ne!(lab.inspect(&name)["State"]["StartedAt"], before);
 }
 
 #[test]

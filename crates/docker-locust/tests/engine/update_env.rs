@@ -109,6 +109,52 @@ fn one_that_ends_at_once_or_cannot_start_brings_the_old_one_back() {
 }
 
 #[test]
+fn an_old_one_that_cannot_run_twice_is_back_all_the_same() {
+    let Some(lab) = Lab::new() else { return };
+    let script =
+        "case $MODE in bad) exit 3;; esac; test -e /tmp/ran && exit 4; touch /tmp/ran; exec sleep 1000";
+    let name = lab.container("once", "run -d --stop-timeout 1 -e MODE=good", &["sh", "-c", script]);
+    let old = lab.inspect(&name)["Id"].clone();
+    let server = start(&lab, &[]);
+    let (status, answer) = server.call("docker_update_env", &set(&name, "bad"));
+    assert_eq!((status, &answer["details"]["rolled_back"]), (502, &json!(true)), "{answer}");
+    assert!(answer["message"].as_str().unwrap().contains("ended by itself"), "{answer}");
+    assert_eq!(lab.inspect(&name)["Id"], old);
+    assert_eq!(lab.containers().len(), 1, "nothing is left to be undone");
+}
+
+#[test]
+fn a_container_in_another_ones_network_may_have_an_image_with_ports() {
+    let Some(lab) = Lab::new() else { return };
+    let sleep = &["sleep", "1000"];
+    let base = lab.container("base", &format!("run -d --network {}", lab.front()), sleep);
+    let image = lab.name("image");
+    lab.docker(&["commit", "--change", "EXPOSE 80", &base, &image]);
+    let (name, network) = (lab.name("joined"), format!("container:{base}"));
+    lab.docker(&[
+        "run",
+        "-d",
+        "--stop-timeout",
+        "1",
+        "--network",
+        &network,
+        "--name",
+        &name,
+        &image,
+        "sleep",
+        "1000",
+    ]);
+    let before = lab.inspect(&name)["Config"]["ExposedPorts"].clone();
+    let server = start(&lab, &[]);
+    server.ok("docker_update_env", &set(&name, "set"));
+    let after = lab.inspect(&name);
+    assert_eq!((&after["Config"]["ExposedPorts"], &before), (&json!({"80/tcp": {}}), &json!({"80/tcp": {}})));
+    assert_eq!(lab.env(&name, "MODE"), "set");
+    lab.docker(&["rm", "-f", &name]);
+    lab.docker(&["rmi", &image]);
+}
+
+#[test]
 fn a_client_that_leaves_changes_nothing_about_it() {
     let Some(lab) = Lab::new() else { return };
     let web = lab.web();

@@ -7,6 +7,10 @@ use serde_json::{Map, Value, json};
 pub(super) fn reattach(host: &mut Map<String, Value>, mounted: &[Value]) {
     let bound: Vec<String> =
         list(host.get("Binds")).iter().filter_map(Value::as_str).filter_map(target).collect();
+    // A bind of a path alone asks for a volume without a name; it gets the one it has.
+    if let Some(Value::Array(binds)) = host.get_mut("Binds") {
+        binds.retain(|bind| bind.as_str().and_then(target).is_some());
+    }
     let mut mounts = list(host.get("Mounts")).to_vec();
     for volume in mounted.iter().filter(|mount| mount["Type"] == "volume") {
         let (Some(name), Some(path)) = (volume["Name"].as_str(), volume["Destination"].as_str()) else {

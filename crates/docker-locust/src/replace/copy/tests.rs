@@ -79,6 +79,24 @@ fn a_chosen_host_name_stays_and_a_borrowed_one_goes() {
 }
 
 #[test]
+fn in_another_ones_network_no_ports_are_asked_for() {
+    let mut old = old();
+    old.0["Config"]["ExposedPorts"] = json!({"80/tcp": {}});
+    assert_eq!(copy(&old, false).body["ExposedPorts"], json!({"80/tcp": {}}));
+    old.0["HostConfig"]["NetworkMode"] = "container:abc".into();
+    assert_eq!(copy(&old, false).body.get("ExposedPorts"), None);
+}
+
+#[test]
+fn a_bind_of_a_path_alone_becomes_the_volume_it_made() {
+    let mut old = old();
+    old.0["HostConfig"]["Binds"] = json!(["named:/data:rw", "/cache"]);
+    let copy = copy(&old, false);
+    assert_eq!(copy.body["HostConfig"]["Binds"], json!(["named:/data:rw"]));
+    assert_eq!(copy.body["HostConfig"]["Mounts"][0]["Source"], "anon1");
+}
+
+#[test]
 fn volumes_without_a_name_are_reattached_by_the_one_they_have() {
     let mounts = copy(&old(), false).body["HostConfig"]["Mounts"].clone();
     let anonymous = |source: &str, target: &str, read_only: bool| json!({"Type": "volume", "Source": source, "Target": target, "ReadOnly": read_only, "VolumeOptions": {"NoCopy": true}});

@@ -17,6 +17,8 @@ use crate::tools::locust_get_stats::Figures;
 /// Of so many containers in trouble the logs are shown, and so many lines of each.
 const MAX_LOGS: usize = 10;
 const LOG_LINES: u32 = 20;
+/// Each log gets this share of an answer: they are JSON within JSON, which doubles what was escaped once.
+const LOG_SHARE: usize = 4 * MAX_LOGS;
 
 /// Everything.
 #[derive(Debug, Serialize)]
@@ -101,8 +103,8 @@ impl DockerLocust {
     async fn logs_of(&self, containers: &Containers) -> Vec<Log> {
         let look = async |name: &str| {
             let input = DockerLogsInput::last(name.to_owned(), LOG_LINES);
-            let lines = match self.docker_logs(Parameters(input)).await {
-                Ok(Json(found)) => Found::Facts(found.logs.text),
+            let lines = match self.read_log(input, self.kit().max_output_bytes() / LOG_SHARE).await {
+                Ok(found) => Found::Facts(found.logs.text),
                 Err(error) => Found::failed(&error),
             };
             Log { name: name.to_owned(), lines }
