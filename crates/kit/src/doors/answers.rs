@@ -106,9 +106,8 @@ fn error(status: StatusCode, code: i32, message: &str, request: &[u8]) -> Value 
         status if status.is_server_error() => Code::InternalError,
         _ => Code::ValidationError,
     };
-    let id =
-        serde_json::from_slice::<Value>(request).map(|mut request| request["id"].take()).unwrap_or_default();
-    let id = if id.is_string() || id.is_number() { id } else { Value::Null };
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    let id = request.get("id").filter(|id| id.is_string() || id.is_number());
     let data = ToolError::new(kind, message);
     json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message, "data": data}})
 }
