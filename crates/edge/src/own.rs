@@ -1,7 +1,8 @@
 //! What the edge answers itself: health, its version, and the list of servers.
 
 use http::{Method, Request, Response, StatusCode};
-use serde_json::{Map, Value, json};
+use kit::health::{self, Finding};
+use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::worker::Worker;
 type Own = Option<Result<Response<Answer>, Error>>;
 
 /// The routes that probes ask by address, so that no `Host` is checked.
-pub(crate) fn health<B>(worker: &Worker, request: &Request<B>) -> Own {
+pub(crate) fn health_route<B>(worker: &Worker, request: &Request<B>) -> Own {
     let answer: fn(&Worker) -> (StatusCode, Value) = match request.uri().path().strip_prefix("/health")? {
         "" => summary,
         "/live" => live,
@@ -38,56 +39,24 @@ fn get<B>(request: &Request<B>) -> Result<(), Error> {
 }
 
 fn live(_: &Worker) -> (StatusCode, Value) {
-    let body = json!({"status": "alive", "timestamp": kit::health::now(), "service_version": kit::VERSION});
-    (StatusCode::OK, body)
+    (StatusCode::OK, health::live())
 }
 
 fn ready(worker: &Worker) -> (StatusCode, Value) {
-    let (dependencies, sound) = dependencies(worker);
-    let (status, code) = if worker.is_stopping() {
-        ("not_ready", StatusCode::SERVICE_UNAVAILABLE)
-    } else if sound {
-        ("ready", StatusCode::OK)
-    } else {
-        ("degraded", StatusCode::OK)
-    };
-    let body = json!({"status": status, "timestamp": kit::health::now(), "dependencies": dependencies});
-    (code, body)
+    health::ready(&findings(worker), worker.is_stopping())
 }
 
 fn summary(worker: &Worker) -> (StatusCode, Value) {
-    let (_, ready) = ready(worker);
-    let status = match ready["status"].as_str() {
-        Some("ready") => "healthy",
-        Some("degraded") => "degraded",
-        _ => "unhealthy",
-    };
-    let body = json!({
-        "status": status,
-        "timestamp": ready["timestamp"],
-        "service_version": kit::VERSION,
-        "checks": ready["dependencies"],
-    });
-    (StatusCode::OK, body)
+    (StatusCode::OK, health::summary(&findings(worker), worker.is_stopping()))
 }
 
 /// What is known without asking anyone: how the last connection to each server went, and the file.
-fn dependencies(worker: &Worker) -> (Map<String, Value>, bool) {
+fn findings(worker: &Worker) -> Vec<Finding> {
+    let optional = |name: String, result| Finding { name: name.into(), required: false, result };
     let fleet = worker.fleet();
-    let servers = fleet.routes.iter().map(|route| (route.slug.clone(), route.state().map(str::to_owned)));
+    let servers = fleet.routes.iter().map(|it| optional(it.slug.clone(), it.state().map(str::to_owned)));
     // No slug has an underscore.
-    let file = std::iter::once(("fleet_file".to_owned(), worker.file_state()));
-    let mut sound = true;
-    let entries = servers.chain(file).map(|(name, state)| {
-        sound &= state.is_ok();
-        let (status, message) = match state {
-            Ok(message) => ("up", message),
-            Err(message) => ("down", message),
-        };
-        (name, json!({"status": status, "required": false, "message": message}))
-    });
-    let entries = entries.collect();
-    (entries, sound)
+    servers.chain([optional("fleet_file".into(), worker.file_state())]).collect()
 }
 
 fn index(worker: &Worker) -> Value {

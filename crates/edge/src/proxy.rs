@@ -27,7 +27,7 @@ async fn answer(
     peer: &Peer,
     mut request: Request<Upload>,
 ) -> Result<Response<Answer>, Error> {
-    if let Some(response) = own::health(worker, &request) {
+    if let Some(response) = own::health_route(worker, &request) {
         return response;
     }
     // A target that names a host has the last word on it (RFC 9112, 3.2.2).

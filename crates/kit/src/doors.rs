@@ -34,8 +34,8 @@ pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
         .route("/docs", get(rest::docs::<S>))
         .route("/metrics", get(operations::metrics::<S>))
         .route("/version", get(operations::version::<S>))
-        .route("/health", get(operations::health::<S>))
-        .route("/health/live", get(operations::live::<S>))
+        .route("/health", get(operations::summary::<S>))
+        .route("/health/live", get(operations::live))
         .route("/health/ready", get(operations::ready::<S>));
     if legacy_sse {
         router = router.route("/sse", get(sse::open::<S>)).route("/messages", post(sse::message::<S>));

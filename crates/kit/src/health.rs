@@ -1,5 +1,6 @@
 //! Health: what a probe, a person and the earlier servers' clients are told, from checks cached for a second.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +50,7 @@ impl<'a> Check<'a> {
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// The dependency's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Whether the program cannot work without it.
     pub required: bool,
     /// What was found, or what is wrong.
@@ -58,19 +59,19 @@ pub struct Finding {
 
 /// The state a program answers probes with.
 #[derive(Default)]
-pub struct Health {
+pub(crate) struct Health {
     stopping: AtomicBool,
     last: Mutex<Option<(Instant, Arc<Vec<Finding>>)>>,
 }
 
 impl Health {
     /// From now on the program is not ready.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Runs the checks, or gives the last findings when they are fresh.
-    pub async fn look<'a>(&self, checks: impl FnOnce() -> Vec<Check<'a>>) -> Arc<Vec<Finding>> {
+    pub(crate) async fn look<'a>(&self, checks: impl FnOnce() -> Vec<Check<'a>>) -> Arc<Vec<Finding>> {
         let mut last = self.last.lock().await;
         if let Some((at, findings)) = last.as_ref()
             && at.elapsed() < CACHE
@@ -82,44 +83,52 @@ impl Health {
         findings
     }
 
-    /// The answer of `/health/live`.
-    pub fn live(&self) -> Value {
-        json!({"status": "alive", "timestamp": now(), "service_version": crate::VERSION})
-    }
-
     /// The answer of `/health/ready`.
-    pub fn ready(&self, findings: &[Finding]) -> (StatusCode, Value) {
-        let stopping = self.stopping.load(Ordering::Relaxed);
-        let (status, code) = if stopping || findings.iter().any(|it| it.required && it.result.is_err()) {
-            ("not_ready", StatusCode::SERVICE_UNAVAILABLE)
-        } else if findings.iter().any(|it| it.result.is_err()) {
-            ("degraded", StatusCode::OK)
-        } else {
-            ("ready", StatusCode::OK)
-        };
-        let mut body = json!({"status": status, "timestamp": now(), "dependencies": describe(findings)});
-        if stopping {
-            body["message"] = "shutting down".into();
-        }
-        (code, body)
+    pub(crate) fn ready(&self, findings: &[Finding]) -> (StatusCode, Value) {
+        ready(findings, self.stopping.load(Ordering::Relaxed))
     }
 
-    /// The answer of `/health`: the same facts in the words of the earlier servers.
-    pub fn summary(&self, findings: &[Finding]) -> (StatusCode, Value) {
-        let (_, ready) = self.ready(findings);
-        let status = match ready["status"].as_str() {
-            Some("ready") => "healthy",
-            Some("degraded") => "degraded",
-            _ => "unhealthy",
-        };
-        let body = json!({
-            "status": status,
-            "timestamp": ready["timestamp"],
-            "service_version": crate::VERSION,
-            "checks": ready["dependencies"],
-        });
-        (StatusCode::OK, body)
+    /// The answer of `/health`.
+    pub(crate) fn summary(&self, findings: &[Finding]) -> Value {
+        summary(findings, self.stopping.load(Ordering::Relaxed))
     }
+}
+
+/// The answer of `/health/live`.
+pub fn live() -> Value {
+    json!({"status": "alive", "timestamp": now(), "service_version": crate::VERSION})
+}
+
+/// The answer of `/health/ready`: 503 without a required dependency, or when the program is stopping.
+pub fn ready(findings: &[Finding], stopping: bool) -> (StatusCode, Value) {
+    let (status, code) = if stopping || findings.iter().any(|it| it.required && it.result.is_err()) {
+        ("not_ready", StatusCode::SERVICE_UNAVAILABLE)
+    } else if findings.iter().any(|it| it.result.is_err()) {
+        ("degraded", StatusCode::OK)
+    } else {
+        ("ready", StatusCode::OK)
+    };
+    let mut body = json!({"status": status, "timestamp": now(), "dependencies": describe(findings)});
+    if stopping {
+        body["message"] = "shutting down".into();
+    }
+    (code, body)
+}
+
+/// The answer of `/health`, always with 200: the same facts in the words of the earlier servers.
+pub fn summary(findings: &[Finding], stopping: bool) -> Value {
+    let (_, ready) = ready(findings, stopping);
+    let status = match ready["status"].as_str() {
+        Some("ready") => "healthy",
+        Some("degraded") => "degraded",
+        _ => "unhealthy",
+    };
+    json!({
+        "status": status,
+        "timestamp": ready["timestamp"],
+        "service_version": crate::VERSION,
+        "checks": ready["dependencies"],
+    })
 }
 
 async fn run(check: Check<'_>) -> Finding {
@@ -127,7 +136,7 @@ async fn run(check: Check<'_>) -> Finding {
         Ok(result) => result,
         Err(_) => Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
     };
-    Finding { name: check.name, required: check.required, result }
+    Finding { name: check.name.into(), required: check.required, result }
 }
 
 fn describe(findings: &[Finding]) -> Map<String, Value> {
@@ -136,7 +145,7 @@ fn describe(findings: &[Finding]) -> Map<String, Value> {
             Ok(message) => ("up", message),
             Err(message) => ("down", message),
         };
-        (finding.name.to_owned(), json!({"status": status, "required": finding.required, "message": message}))
+        (finding.name.to_string(), json!({"status": status, "required": finding.required, "message": message}))
     };
     findings.iter().map(entry).collect()
 }
@@ -146,7 +155,11 @@ mod tests {
     use super::*;
 
     fn finding(required: bool, up: bool) -> Finding {
-        Finding { name: "x", required, result: if up { Ok("fine".into()) } else { Err("gone".into()) } }
+        Finding {
+            name: "x".into(),
+            required,
+            result: if up { Ok("fine".into()) } else { Err("gone".into()) },
+        }
     }
 
     #[test]
@@ -154,7 +167,7 @@ mod tests {
         let health = Health::default();
         assert_eq!(health.ready(&[finding(true, true)]).1["status"], "ready");
         assert_eq!(health.ready(&[finding(false, false)]).0, StatusCode::OK);
-        assert_eq!(health.summary(&[finding(false, false)]).1["status"], "degraded");
+        assert_eq!(health.summary(&[finding(false, false)])["status"], "degraded");
         assert_eq!(health.ready(&[finding(true, false)]).0, StatusCode::SERVICE_UNAVAILABLE);
         health.stop();
         assert_eq!(health.ready(&[finding(true, true)]).0, StatusCode::SERVICE_UNAVAILABLE);

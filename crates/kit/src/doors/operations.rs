@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use crate::app::{Admitted, App};
 use crate::service::Service;
 use crate::text::clip;
-use crate::{Code, ToolError, metrics};
+use crate::{Code, ToolError, health, metrics};
 
-pub(super) async fn live<S: Service>(State(app): State<Arc<App<S>>>) -> Json<Value> {
-    Json(app.health.live())
+pub(super) async fn live() -> Json<Value> {
+    Json(health::live())
 }
 
 pub(super) async fn ready<S: Service>(State(app): State<Arc<App<S>>>) -> Response {
@@ -23,9 +23,8 @@ pub(super) async fn ready<S: Service>(State(app): State<Arc<App<S>>>) -> Respons
     (status, Json(body)).into_response()
 }
 
-pub(super) async fn health<S: Service>(State(app): State<Arc<App<S>>>) -> Response {
-    let (status, body) = app.health.summary(&app.findings().await);
-    (status, Json(body)).into_response()
+pub(super) async fn summary<S: Service>(State(app): State<Arc<App<S>>>) -> Json<Value> {
+    Json(app.health.summary(&app.findings().await))
 }
 
 pub(super) async fn metrics<S: Service>(State(app): State<Arc<App<S>>>, _: Admitted) -> Response {
