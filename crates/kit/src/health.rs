@@ -145,7 +145,10 @@ fn describe(findings: &[Finding]) -> Map<String, Value> {
             Ok(message) => ("up", message),
             Err(message) => ("down", message),
         };
-        (finding.name.to_string(), json!({"status": status, "required": finding.required, "message": message}))
+        (
+            finding.name.to_string(),
+            json!({"status": status, "required": finding.required, "message": message}),
+        )
     };
     findings.iter().map(entry).collect()
 }
