@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kit::log::LogArgs;
-use kit::settings::Listen;
+use kit::settings::{Allowed, Listen};
 
 mod answer;
 mod config;
@@ -43,25 +43,8 @@ pub struct Args {
     #[command(flatten)]
     listen: Listen,
 
-    /// Hosts a request may name besides loopback: NAME or NAME:PORT, `*` for all
-    #[arg(
-        long,
-        env = "GANTRY_ALLOWED_HOSTS",
-        value_delimiter = ',',
-        value_name = "HOST",
-        help_heading = "Listening"
-    )]
-    allowed_hosts: Vec<String>,
-
-    /// Web origins a request may come from besides the allowed hosts: SCHEME://NAME[:PORT]
-    #[arg(
-        long,
-        env = "GANTRY_ALLOWED_ORIGINS",
-        value_delimiter = ',',
-        value_name = "ORIGIN",
-        help_heading = "Listening"
-    )]
-    allowed_origins: Vec<String>,
+    #[command(flatten)]
+    allowed: Allowed,
 
     /// Threads that serve, each on its own [default: as many as there are cores]
     #[arg(long, env = "GANTRY_THREADS", value_name = "N", help_heading = "Listening")]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
-use kit::Guard;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,7 +33,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let servers = fleet.routes.len();
     let (fleet, routes) = watch::channel(Arc::new(fleet));
     let shared = Shared {
-        guard: Arc::new(Guard::new(args.allowed_hosts, args.allowed_origins)),
+        guard: Arc::new(args.allowed.guard([])),
         fleet: routes,
         complaint: reload.complaint.clone(),
         limits: Limits {

@@ -182,10 +182,7 @@ fn streamable_config(settings: &Settings, streams: &CancellationToken) -> Stream
 fn guard(settings: &Settings, address: Option<SocketAddr>) -> Guard {
     let own = address.filter(|it| !it.ip().is_unspecified()).map(|address| address.to_string());
     let public = settings.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
-    Guard::new(
-        settings.allowed_hosts.iter().cloned().chain(own).chain(public),
-        settings.allowed_origins.iter().cloned(),
-    )
+    settings.allowed.guard(own.into_iter().chain(public))
 }
 
 /// Shows the key that was made because others can connect and nobody configured one.

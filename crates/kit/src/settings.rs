@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::guard::Guard;
 use crate::log::LogArgs;
 use crate::policy::RateLimit;
 
@@ -35,6 +36,37 @@ impl Listen {
             let port = self.mcp_port.or(self.port).unwrap_or(default_port);
             SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
         })
+    }
+}
+
+/// The hosts and origins that requests may name.
+#[derive(Debug, Clone, Args)]
+pub struct Allowed {
+    /// Hosts a request may name besides loopback: NAME or NAME:PORT, `*` for all
+    #[arg(
+        long,
+        env = "GANTRY_ALLOWED_HOSTS",
+        value_delimiter = ',',
+        value_name = "HOST",
+        help_heading = "Listening"
+    )]
+    allowed_hosts: Vec<String>,
+
+    /// Web origins a request may come from besides the allowed hosts: SCHEME://NAME[:PORT]
+    #[arg(
+        long,
+        env = "GANTRY_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN",
+        help_heading = "Listening"
+    )]
+    allowed_origins: Vec<String>,
+}
+
+impl Allowed {
+    /// The guard that allows these, loopback, and the program's `own` hosts.
+    pub fn guard(&self, own: impl IntoIterator<Item = String>) -> Guard {
+        Guard::new(self.allowed_hosts.iter().cloned().chain(own), self.allowed_origins.iter().cloned())
     }
 }
 
@@ -104,25 +136,8 @@ pub struct Settings {
     #[arg(long, env = "GANTRY_TRANSPORT", value_enum, default_value = "http", help_heading = "Listening")]
     pub(crate) transport: Transport,
 
-    /// Hosts a request may name besides loopback: NAME or NAME:PORT, `*` for all
-    #[arg(
-        long,
-        env = "GANTRY_ALLOWED_HOSTS",
-        value_delimiter = ',',
-        value_name = "HOST",
-        help_heading = "Listening"
-    )]
-    pub(crate) allowed_hosts: Vec<String>,
-
-    /// Web origins a request may come from besides the allowed hosts: SCHEME://NAME[:PORT]
-    #[arg(
-        long,
-        env = "GANTRY_ALLOWED_ORIGINS",
-        value_delimiter = ',',
-        value_name = "ORIGIN",
-        help_heading = "Listening"
-    )]
-    pub(crate) allowed_origins: Vec<String>,
+    #[command(flatten)]
+    pub(crate) allowed: Allowed,
 
     /// What the world sees as this server's address, for generated documents
     #[arg(long, env = "GANTRY_PUBLIC_URL", value_name = "URL", help_heading = "Listening")]

@@ -41,8 +41,6 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: R
         parts.extensions.insert(closed.clone());
         closed.0.drop_guard()
     });
-    let wants_events = tidy_accept(&mut parts);
-    let endless = parts.headers.get(METHOD).is_some_and(|method| method == "subscriptions/listen");
     let body = match super::read(body, app.max_body_bytes).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
@@ -50,6 +48,8 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: R
     if let Some(call) = PlainCall::read(&app, &parts, &body) {
         return call.answer(&app, parts).await;
     }
+    let wants_events = tidy_accept(&mut parts);
+    let endless = parts.headers.get(METHOD).is_some_and(|method| method == "subscriptions/listen");
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return batch(&app, parts, &body).await;
     }
