@@ -14,6 +14,7 @@ mod prompts;
 mod resources;
 mod schemas;
 mod seal;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -33,10 +34,15 @@ struct Everything {
     state: watch::Sender<changes::State>,
     clients: clients::Clients,
     seal: seal::Seal,
+    upstream: upstream::Upstream,
 }
 
 #[derive(Debug, clap::Args)]
-struct Args {}
+struct Args {
+    /// What `upstream_get` asks
+    #[arg(long, env = "EVERYTHING_UPSTREAM_URL", value_name = "URL", help_heading = "Upstreams")]
+    upstream_url: Option<url::Url>,
+}
 
 impl Service for Everything {
     const SLUG: &'static str = "everything";
@@ -46,11 +52,12 @@ impl Service for Everything {
 
     type Args = Args;
 
-    async fn connect(_args: Args, _kit: Kit) -> anyhow::Result<Self> {
+    async fn connect(args: Args, kit: Kit) -> anyhow::Result<Self> {
         Ok(Self {
             state: watch::Sender::default(),
             clients: clients::Clients::default(),
             seal: seal::Seal::new()?,
+            upstream: upstream::Upstream::new(args.upstream_url, &kit)?,
         })
     }
 
@@ -63,6 +70,7 @@ impl Service for Everything {
             Self::interaction(),
             Self::logging(),
             Self::schemas(),
+            Self::upstream(),
         ]
     }
 }
