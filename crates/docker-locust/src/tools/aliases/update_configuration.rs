@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Answer, service};
 use crate::DockerLocust;
-use crate::tools::docker_update_env::{DockerUpdateEnvInput, quietly};
+use crate::tools::docker_update_env::DockerUpdateEnvInput;
 
 /// Which variable of which container.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,7 +17,6 @@ struct UpdateConfigurationInput {
     /// The environment variable's name.
     key: String,
     /// Its new value.
-    #[serde(deserialize_with = "quietly")]
     #[schemars(extend("format" = "password"))]
     value: String,
 }
