@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Auth, Principal};
+use crate::auth::{Admission, Auth, Principal};
 use crate::dispatch::Dispatch;
 use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
@@ -44,15 +44,12 @@ pub(crate) struct App<S: Service> {
 impl<S: Service> App<S> {
     /// Lets a request in: its host and origin are allowed and its caller is known. The caller is left in the
     /// request's extensions; the credential goes no further.
-    pub(crate) fn admit(&self, parts: &mut Parts) -> Result<Principal, Refusal> {
-        let (principal, upstream_token) = self
-            .guard
-            .check(&parts.uri, &parts.headers)
-            .and_then(|()| self.auth.admit(&parts.headers))
-            .map_err(|error| self.refuse(error))?;
-        parts.headers.remove(header::AUTHORIZATION);
-        parts.headers.remove(HeaderName::from_static("x-api-key"));
-        if let Some(token) = upstream_token {
+    pub(crate) async fn admit(&self, parts: &mut Parts) -> Result<Principal, Refusal> {
+        self.guard.check(&parts.uri, &parts.headers).map_err(|error| self.refuse(error))?;
+        let admitted = self.auth.admit(&parts.headers).await;
+        let Admission { principal, upstream } = admitted.map_err(|error| self.refuse(error))?;
+        Auth::strip(&mut parts.headers);
+        if let Some(token) = upstream {
             parts.extensions.insert(token);
         }
         parts.extensions.insert(principal.clone());
@@ -97,6 +94,6 @@ impl<S: Service> FromRequestParts<Arc<App<S>>> for Admitted {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App<S>>) -> Result<Self, Refusal> {
-        app.admit(parts).map(Self)
+        app.admit(parts).await.map(Self)
     }
 }

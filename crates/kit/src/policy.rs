@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn principal(name: &str, role: Role) -> Principal {
-        Principal { name: name.into(), role }
+        Principal::new(name, role)
     }
 
     #[test]

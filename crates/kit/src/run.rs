@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::auth::{Auth, Principal};
+use crate::auth::{Auth, Place, Principal, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
@@ -105,7 +105,8 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
     };
     let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let loopback = address.is_none_or(|address| address.ip().is_loopback());
-    let (auth, generated) = Auth::new(settings, loopback, S::TAKES_UPSTREAM_TOKEN)?;
+    let auth = Auth::new(&settings.auth, place::<S>(settings, loopback)?)?;
+    let generated = auth.generated_key().map(str::to_owned);
     let metrics = Arc::new(Metrics::new(S::SLUG));
     let catalog = Catalog::new(&Policy::new(settings)?, &metrics)?;
     let kit = Kit {
@@ -163,6 +164,15 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         grace: settings.shutdown_grace,
         delay: settings.shutdown_delay,
     })
+}
+
+/// What identity needs to know of this server.
+fn place<S: Service>(settings: &Settings, loopback: bool) -> anyhow::Result<Place> {
+    let edge = settings
+        .trust_edge_key_file
+        .clone()
+        .map(|file| Verifier::read("--trust-edge-key-file (GANTRY_TRUST_EDGE_KEY_FILE)", file, S::SLUG));
+    Ok(Place { loopback, takes_upstream_token: S::TAKES_UPSTREAM_TOKEN, edge: edge.transpose()? })
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

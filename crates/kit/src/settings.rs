@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::auth::AuthArgs;
 use crate::guard::Guard;
 use crate::log::LogArgs;
 use crate::policy::RateLimit;
@@ -86,17 +87,6 @@ pub enum Switch {
     On,
     /// No
     Off,
-}
-
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AuthMode {
-    /// Everyone who can connect
-    None,
-    /// Holders of a key from --api-keys or --api-keys-file
-    ApiKey,
-    /// Whoever the upstream accepts: the bearer token is the upstream's own
-    Upstream,
 }
 
 /// Makes a variable that is set to nothing count as not set, as compose files leave them, and names variables of
@@ -214,24 +204,13 @@ pub struct Settings {
     )]
     pub(crate) no_legacy_sse: bool,
 
-    /// Who may call [default: none on loopback, elsewhere api-key with a key made at start]
-    #[arg(long, env = "GANTRY_AUTH", value_enum, help_heading = "Who may call")]
-    pub(crate) auth: Option<AuthMode>,
+    #[command(flatten)]
+    pub(crate) auth: AuthArgs,
 
-    /// Keys as NAME:ROLE:KEY, or NAME:ROLE:sha256:HEX; roles are read, write, admin
-    #[arg(
-        long,
-        env = "GANTRY_API_KEYS",
-        hide_env_values = true,
-        value_delimiter = ',',
-        value_name = "KEY",
-        help_heading = "Who may call"
-    )]
-    pub(crate) api_keys: Vec<String>,
-
-    /// File with one key a line, in the form of --api-keys; read again when it changes
-    #[arg(long, env = "GANTRY_API_KEYS_FILE", value_name = "FILE", help_heading = "Who may call")]
-    pub(crate) api_keys_file: Option<PathBuf>,
+    /// File with the keys that an edge signs callers with, one a line; a caller it vouches for is let in. Read
+    /// again when it changes
+    #[arg(long, env = "GANTRY_TRUST_EDGE_KEY_FILE", value_name = "FILE", help_heading = "Who may call")]
+    pub(crate) trust_edge_key_file: Option<PathBuf>,
 
     /// Offer only tools that change nothing
     #[arg(

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use kit::auth::{Principal, Role, Voucher};
 use kit::testing::{Running, start};
 use kit::{Aliases, Call, Check, Json, Kit, Parameters, Result, Service, Text, ToolError};
 use reqwest::Response;
@@ -312,6 +313,46 @@ async fn a_changed_key_file_is_taken() {
 }
 
 #[tokio::test]
+async fn the_edges_word_is_believed_and_no_one_elses() {
+    let key = std::env::temp_dir().join(format!("gantry-edge-{}", std::process::id()));
+    std::fs::write(&key, "a key of the edge with 32 bytes and more").expect("key file");
+    let edge = Voucher::read("--edge-key-file", key.clone()).expect("keys");
+    let caller = Principal::new("ops", Role::Read);
+    let [word, foreign] = ["temper", "other"].map(|slug| edge.sign(&caller, slug));
+    let trusting = temper(&["--trust-edge-key-file", key.to_str().expect("path")]).await;
+    let keyed =
+        temper(&["--trust-edge-key-file", key.to_str().expect("path"), "--api-keys", "ci:write:k"]).await;
+    for server in [&trusting, &keyed] {
+        let answer = send(tools_of(server).header("x-gantry-principal", &word)).await;
+        assert_eq!(answer.status(), 200);
+        let tools: Value = answer.json().await.expect("json");
+        assert!(tools["tools"].as_array().expect("tools").iter().all(|tool| tool["name"] != "write"));
+        for refused in [
+            tools_of(server).header("x-gantry-principal", &foreign),
+            tools_of(server).header("x-gantry-principal", "bm9uZQ.bm9uZQ"),
+            tools_of(server).header("x-gantry-principal", &word).header("x-gantry-principal", &word),
+            tools_of(server).header("x-gantry-principal", &word).bearer_auth("k"),
+            tools_of(server),
+        ] {
+            let answer = send(refused).await;
+            assert_eq!(answer.status(), 401);
+            let error: Value = answer.json().await.expect("json");
+            assert_eq!(error["error"], "AUTHENTICATION_ERROR");
+            assert!(!error.to_string().contains(word.to_str().expect("text")), "{error}");
+        }
+    }
+    assert_eq!(send(tools_of(&trusting).bearer_auth("k")).await.status(), 401);
+    assert_eq!(send(tools_of(&keyed).bearer_auth("k")).await.status(), 200);
+    let open = temper(&[]).await;
+    assert_eq!(send(tools_of(&open).header("x-gantry-principal", &word)).await.status(), 401);
+    std::fs::remove_file(key).expect("the key file is there");
+}
+
+fn tools_of(server: &Running) -> reqwest::RequestBuilder {
+    CLIENT.get(format!("{}/tools", server.url))
+}
+
+#[tokio::test]
 async fn switches_and_limits_hold_on_every_door() {
     let server = temper(&["--deny-tools", "wri*", "--disable-destructive", "--rate-limit", "read=2/h"]).await;
     for tool in ["write", "old_write", "destroy", "change"] {
@@ -461,6 +502,8 @@ async fn a_batch_is_answered_for_2025_03_26_alone() {
 async fn settings_that_cannot_be_are_refused() {
     for (args, word) in [
         (["--auth", "api-key"], "--api-keys"),
+        (["--auth", "none,api-key"], "--auth"),
+        (["--trust-edge-key-file", "/nowhere/keys"], "--trust-edge-key-file"),
         (["--api-keys", "nonsense"], "--api-keys"),
         (["--api-keys-file", "/nowhere/keys"], "--api-keys-file"),
         (["--deny-tools", "["], "--deny-tools"),

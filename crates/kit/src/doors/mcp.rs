@@ -26,7 +26,7 @@ const METHOD: &str = "mcp-method";
 
 pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let principal = match app.admit(&mut parts) {
+    let principal = match app.admit(&mut parts).await {
         Ok(principal) => principal,
         Err(refusal) => return refusal.into_response(),
     };

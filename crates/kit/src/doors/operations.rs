@@ -37,7 +37,7 @@ pub(super) async fn version<S: Service>(_: State<Arc<App<S>>>, _: Admitted) -> J
 
 pub(super) async fn not_found<S: Service>(State(app): State<Arc<App<S>>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    if let Err(refusal) = app.admit(&mut parts) {
+    if let Err(refusal) = app.admit(&mut parts).await {
         return refusal.into_response();
     }
     let message = format!("there is nothing at {}; see /docs", clip(parts.uri.path()));
@@ -46,7 +46,7 @@ pub(super) async fn not_found<S: Service>(State(app): State<Arc<App<S>>>, reques
 
 pub(super) async fn wrong_method<S: Service>(State(app): State<Arc<App<S>>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    if let Err(refusal) = app.admit(&mut parts) {
+    if let Err(refusal) = app.admit(&mut parts).await {
         return refusal.into_response();
     }
     let message = format!("{} does not take {}", clip(parts.uri.path()), parts.method);

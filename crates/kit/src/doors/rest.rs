@@ -62,7 +62,7 @@ pub(super) async fn show<S: Service>(
         return call(State(app), Name(name), request).await;
     }
     let (mut parts, _) = request.into_parts();
-    let caller = match app.admit(&mut parts) {
+    let caller = match app.admit(&mut parts).await {
         Ok(principal) => principal,
         Err(refusal) => return refusal.into_response(),
     };
@@ -78,7 +78,7 @@ pub(super) async fn call<S: Service>(
     request: Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    if let Err(refusal) = app.admit(&mut parts) {
+    if let Err(refusal) = app.admit(&mut parts).await {
         return refusal.into_response();
     }
     if app.dispatch.catalog.get(&name).is_none() {

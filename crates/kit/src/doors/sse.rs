@@ -54,7 +54,7 @@ impl SseSessions {
 /// any prefix.
 pub(super) async fn open<S: Service>(State(app): State<Arc<App<S>>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let principal = match app.admit(&mut parts) {
+    let principal = match app.admit(&mut parts).await {
         Ok(principal) => principal,
         Err(refusal) => return refusal.into_response(),
     };
@@ -135,7 +135,7 @@ pub(super) async fn message<S: Service>(
     request: Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let caller = match app.admit(&mut parts) {
+    let caller = match app.admit(&mut parts).await {
         Ok(principal) => principal.name,
         Err(refusal) => return refusal.into_response(),
     };

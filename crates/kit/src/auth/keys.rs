@@ -1,0 +1,136 @@
+//! API keys: `NAME:ROLE:KEY` lines, kept and compared as SHA-256.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::args::AuthArgs;
+use super::followed::Followed;
+use super::{Principal, hex};
+
+/// Keys by their SHA-256. A lookup compares digests, so its time tells nothing of a key.
+pub(super) struct Keys(HashMap<KeyDigest, Principal>);
+
+struct KeyDigest([u8; 32]);
+
+impl std::hash::Hash for KeyDigest {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialEq for KeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for KeyDigest {}
+
+impl Keys {
+    /// The configured keys, which follow their file.
+    pub(super) fn configured(args: &AuthArgs) -> anyhow::Result<Followed<Self>> {
+        let inline = args.api_keys.clone();
+        let Some(file) = args.api_keys_file.clone() else {
+            return Ok(Followed::fixed(Self::read(&inline, None)?));
+        };
+        Followed::read(file.clone(), move || Self::read(&inline, Some(&file)))
+    }
+
+    /// One admin key made now, and the key itself, so that it can be shown.
+    pub(super) fn generated() -> anyhow::Result<(Self, String)> {
+        let key = hex(&rand::random::<[u8; 24]>());
+        let mut keys = Self(HashMap::new());
+        keys.insert(&format!("generated:admin:{key}")).context("generated key")?;
+        Ok((keys, key))
+    }
+
+    fn read(inline: &[String], file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut keys = Self(HashMap::new());
+        for (at, line) in inline.iter().enumerate() {
+            keys.insert(line).with_context(|| format!("--api-keys (GANTRY_API_KEYS), key {}", at + 1))?;
+        }
+        if let Some(file) = file {
+            let what = || format!("--api-keys-file (GANTRY_API_KEYS_FILE) {}", file.display());
+            let text = std::fs::read_to_string(file).with_context(what)?;
+            for (at, line) in text.lines().enumerate() {
+                if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
+                    keys.insert(line).with_context(|| format!("{}, line {}", what(), at + 1))?;
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Errors never repeat the line: it holds a secret.
+    fn insert(&mut self, line: &str) -> anyhow::Result<()> {
+        let mut parts = line.trim().splitn(3, ':');
+        let (Some(name), Some(role), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            bail!("not in the form NAME:ROLE:KEY");
+        };
+        if name.is_empty() || key.is_empty() {
+            bail!("name and key must not be empty");
+        }
+        let digest = match key.strip_prefix("sha256:") {
+            Some(hex) => unhex(hex).context("not 64 hexadecimal digits after sha256:")?,
+            None => Sha256::digest(key.as_bytes()).into(),
+        };
+        let principal = Principal::new(name, role.parse()?);
+        if self.0.insert(KeyDigest(digest), principal).is_some() {
+            bail!("the same key twice");
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn find(&self, key: &str) -> Option<Principal> {
+        self.0.get(&KeyDigest(Sha256::digest(key.as_bytes()).into())).cloned()
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Role;
+
+    fn keys(lines: &[&str]) -> anyhow::Result<Keys> {
+        Keys::read(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), None)
+    }
+
+    #[test]
+    fn finds_plain_and_hashed_keys() {
+        let hashed = format!("ci:read:sha256:{}", hex(&Sha256::digest(b"hush")));
+        let keys = keys(&["ops:admin:a:b:c", &hashed]).expect("keys");
+        assert_eq!(keys.find("a:b:c").expect("known").role, Role::Admin);
+        assert_eq!(&*keys.find("hush").expect("known").name, "ci");
+        assert_eq!(keys.find("a:b"), None);
+    }
+
+    #[test]
+    fn a_bad_key_is_refused_without_repeating_it() {
+        for line in
+            ["secretsecret", "a:king:secretsecret", ":read:secretsecret", "a:read:sha256:secretsecret"]
+        {
+            let error = format!("{:#}", keys(&[line]).err().expect("refused"));
+            assert!(error.contains("--api-keys"), "{error}");
+            assert!(!error.contains("secretsecret"), "{error}");
+        }
+    }
+}
