@@ -11,6 +11,7 @@ pub mod http;
 pub mod log;
 pub mod schema;
 pub mod settings;
+pub mod tls;
 
 mod app;
 mod audit;

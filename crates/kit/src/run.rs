@@ -105,6 +105,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
     };
     let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let loopback = address.is_none_or(|address| address.ip().is_loopback());
+    let tls = settings.tls.read()?;
     let auth = Auth::new(&settings.auth, place::<S>(settings, loopback)?)?;
     let generated = auth.generated_key().map(str::to_owned);
     let metrics = Arc::new(Metrics::new(S::SLUG));
@@ -150,14 +151,15 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         streams,
     };
     if let Some(address) = address {
-        tracing::info!(address = %address, version = crate::VERSION, "listening");
+        tracing::info!(address = %address, tls = tls.is_some(), version = crate::VERSION, "listening");
         if let Some(key) = generated {
-            introduce::<S>(address, &key);
+            introduce::<S>(settings.tls.scheme(), address, &key);
         }
     }
     Ok(Server {
         app: Arc::new(app),
         listener,
+        tls,
         kit,
         legacy_sse: !settings.no_legacy_sse,
         max_connections: settings.max_connections,
@@ -196,13 +198,13 @@ fn guard(settings: &Settings, address: Option<SocketAddr>) -> Guard {
 }
 
 /// Shows the key that was made because others can connect and nobody configured one.
-fn introduce<S: Service>(address: SocketAddr, key: &str) {
+fn introduce<S: Service>(scheme: &str, address: SocketAddr, key: &str) {
     let slug = S::SLUG;
     let port = address.port();
     eprintln!(
         "\n  {address} is open to other machines and no --auth was chosen, so a key is required.\n  \
          This admin key is shown once and holds until the program stops:\n\n    {key}\n\n  \
-         claude mcp add --transport http {slug} http://localhost:{port}/mcp --header \"Authorization: Bearer {key}\"\n"
+         claude mcp add --transport http {slug} {scheme}://localhost:{port}/mcp --header \"Authorization: Bearer {key}\"\n"
     );
 }
 
@@ -226,7 +228,7 @@ pub mod testing {
 
     /// Stops when dropped.
     pub struct Running {
-        /// `http://127.0.0.1:PORT`
+        /// `http://127.0.0.1:PORT`, or `https:` with TLS
         pub url: String,
         stop: DropGuard,
         ended: tokio::task::JoinHandle<anyhow::Result<()>>,
@@ -249,8 +251,9 @@ pub mod testing {
         let program = Program::<S::Args>::try_parse_from(args)?;
         let server = super::start::<S>(program.service, &program.settings).await?;
         let address = server.listener.as_ref().context("no network door")?.local_addr()?;
+        let scheme = program.settings.tls.scheme();
         let stop = CancellationToken::new();
         let ended = tokio::spawn(server.run(stop.clone().cancelled_owned()));
-        Ok(Running { url: format!("http://{address}"), stop: stop.drop_guard(), ended })
+        Ok(Running { url: format!("{scheme}://{address}"), stop: stop.drop_guard(), ended })
     }
 }

@@ -1,5 +1,5 @@
-//! Connections: how many there may be, how long one may keep silent, and how they end. HTTP/1.1, and HTTP/2 from
-//! clients that know beforehand.
+//! Connections: how many there may be, how long one may keep silent, and how they end. HTTP/1.1 and HTTP/2, with TLS
+//! or without.
 
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
@@ -13,13 +13,18 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::AbortOnDropHandle;
 use tower::Service as _;
 
-/// How long a new connection may take until the head of its first request is there.
+use crate::tls::Tls;
+
+/// How long a new connection may take until the head of its first request is there, and its handshake before.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next request, at least. Clients let go of an idle one after 90 seconds at
 /// most, as a rule; one closed by us may have a request on its way.
@@ -41,9 +46,9 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// Begins to accept, at most `max` connections at once; others wait.
-    pub(crate) fn accept(listener: TcpListener, router: Router, max: NonZeroUsize) -> Self {
+    pub(crate) fn accept(listener: TcpListener, tls: Option<Tls>, router: Router, max: NonZeroUsize) -> Self {
         let (close, closed) = watch::channel(());
-        Self { close, all: Some(tokio::spawn(accept(listener, router, max, closed))) }
+        Self { close, all: Some(tokio::spawn(accept(listener, tls, router, max, closed))) }
     }
 
     /// Accepts no more; each connection ends once what it has begun is answered.
@@ -76,7 +81,14 @@ impl Drop for Connections {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, max: NonZeroUsize, mut closed: watch::Receiver<()>) {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    max: NonZeroUsize,
+    mut closed: watch::Receiver<()>,
+) {
+    let _follow = tls.clone().map(|tls| AbortOnDropHandle::new(tokio::spawn(tls.follow())));
     let builder = Arc::new(builder());
     let mut connections = JoinSet::new();
     let mut complaints = Complaints::default();
@@ -87,7 +99,12 @@ async fn accept(listener: TcpListener, router: Router, max: NonZeroUsize, mut cl
             accepted = listener.accept(), if connections.len() < max.get() => match accepted {
                 Ok((stream, _)) => {
                     // The receiver has not seen what is sent from now on.
-                    connections.spawn(serve(stream, builder.clone(), router.clone(), closed.clone()));
+                    let way = Way { builder: builder.clone(), router: router.clone(), closed: closed.clone() };
+                    no_delay(&stream);
+                    match &tls {
+                        None => connections.spawn(serve(stream, FIRST_REQUEST, way)),
+                        Some(tls) => connections.spawn(shake_hands(stream, tls.acceptor(), way)),
+                    };
                     if connections.len() == max.get() {
                         complaints.log(format_args!("all --max-connections {max} are taken, others wait"));
                     }
@@ -117,16 +134,41 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn serve(
-    stream: TcpStream,
-    builder: Arc<Builder<TokioExecutor>>,
-    router: Router,
-    mut closed: watch::Receiver<()>,
-) {
-    // With Nagle's algorithm each event of a stream waits for the acknowledgement of the one before.
+/// With Nagle's algorithm each event of a stream waits for the acknowledgement of the one before.
+fn no_delay(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("connection without nodelay: {error}");
     }
+}
+
+/// Where a connection leads, and when it is to end.
+struct Way {
+    builder: Arc<Builder<TokioExecutor>>,
+    router: Router,
+    closed: watch::Receiver<()>,
+}
+
+/// Serves a connection with TLS.
+async fn shake_hands(stream: TcpStream, acceptor: TlsAcceptor, mut way: Way) {
+    let since = Instant::now();
+    let shaken = tokio::select! {
+        biased;
+        shaken = timeout(FIRST_REQUEST, acceptor.accept(stream)) => shaken,
+        _ = way.closed.changed() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => serve(stream, FIRST_REQUEST.saturating_sub(since.elapsed()), way).await,
+        Ok(Err(error)) => tracing::debug!("no TLS handshake: {error}"),
+        Err(_) => tracing::debug!("no TLS handshake within {} s", FIRST_REQUEST.as_secs()),
+    }
+}
+
+/// Serves a connection whose first request is to come within `patience`.
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    mut patience: Duration,
+    Way { builder, router, mut closed }: Way,
+) {
     let heard = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let heard = heard.clone();
@@ -136,7 +178,6 @@ async fn serve(
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut patience = FIRST_REQUEST;
     loop {
         tokio::select! {
             // What has arrived comes before the end.

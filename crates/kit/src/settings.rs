@@ -12,6 +12,7 @@ use crate::auth::AuthArgs;
 use crate::guard::Guard;
 use crate::log::LogArgs;
 use crate::policy::RateLimit;
+use crate::tls::TlsArgs;
 
 /// The address a program listens on.
 #[derive(Debug, Clone, Args)]
@@ -121,6 +122,9 @@ pub(crate) fn warn_of(unknown: &[String]) {
 pub struct Settings {
     #[command(flatten)]
     pub(crate) listen: Listen,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 
     /// How clients reach this server
     #[arg(long, env = "GANTRY_TRANSPORT", value_enum, default_value = "http", help_heading = "Listening")]

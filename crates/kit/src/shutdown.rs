@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::doors;
 use crate::serve::Connections;
 use crate::service::{Kit, Service};
+use crate::tls::Tls;
 
 /// How long answers may take to leave once their calls have ended.
 const FLUSH: Duration = Duration::from_millis(250);
@@ -26,6 +27,7 @@ pub(crate) struct Server<S: Service> {
     pub(crate) app: Arc<App<S>>,
     /// None on stdio.
     pub(crate) listener: Option<TcpListener>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) kit: Kit,
     pub(crate) legacy_sse: bool,
     pub(crate) max_connections: NonZeroUsize,
@@ -50,7 +52,7 @@ impl<S: Service> Server<S> {
     /// have not heard yet lose nothing; then closed.
     async fn serve_http(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let router = doors::router(self.app.clone(), self.legacy_sse);
-        let mut connections = Connections::accept(listener, router, self.max_connections);
+        let mut connections = Connections::accept(listener, self.tls.clone(), router, self.max_connections);
         tokio::select! {
             () = stop => {}
             ended = connections.ended() => return Ok(ended?),
