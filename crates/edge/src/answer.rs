@@ -1,7 +1,7 @@
 //! The two kinds of answers: the edge's own, which are short JSON, and those of servers.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -13,6 +13,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::error::Error;
 use crate::relay::Relay;
+use crate::sticky::Scout;
 
 /// The body of an answer.
 pub(crate) enum Answer {
@@ -26,6 +27,8 @@ pub(crate) enum Answer {
     Endless {
         body: Relay,
         cut: Pin<Box<WaitForCancellationFutureOwned>>,
+        /// Waits for the address that the stream's session is spoken to at.
+        scout: Option<Box<Scout>>,
     },
 }
 
@@ -60,10 +63,18 @@ impl Body for Answer {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Relayed { body, .. } => Pin::new(body).poll_frame(cx),
-            Self::Endless { body, cut } => match cut.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => Pin::new(body).poll_frame(cx),
-            },
+            Self::Endless { body, cut, scout } => {
+                if cut.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                let part = ready!(Pin::new(body).poll_frame(cx));
+                if let (Some(Ok(frame)), Some(at_work)) = (&part, scout.as_mut())
+                    && at_work.look(frame).is_break()
+                {
+                    *scout = None;
+                }
+                Poll::Ready(part)
+            }
         }
     }
 

@@ -11,11 +11,15 @@ use toml::Spanned;
 /// First path segments that the edge answers itself, now or later.
 const RESERVED: [&str; 3] = ["health", "metrics", "version"];
 
+/// Most replicas of one server: as many as a word has bits, which is how those tried are noted.
+const MAX_REPLICAS: usize = 64;
+
 /// One server as the file names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     pub(crate) slug: String,
-    pub(crate) url: Url,
+    /// Its replicas, at least one.
+    pub(crate) urls: Vec<Url>,
 }
 
 /// Where a server is: `http://host[:port][/base]`.
@@ -56,7 +60,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Table {
     slug: Spanned<String>,
-    url: Spanned<String>,
+    url: Option<Spanned<String>>,
+    urls: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// Reads a fleet file's text.
@@ -75,19 +80,56 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Server>, Error> {
     file.server
         .into_iter()
         .enumerate()
-        .map(|(index, Table { slug, url })| {
-            let span = slug.span();
+        .map(|(index, table)| {
+            let wrong =
+                |Wrong { field, span, message }| at(span, format!("server[{index}].{field}: {message}"));
+            let span = table.slug.span();
+            let server = server(table).map_err(wrong)?;
             let line = at(span.clone(), String::new()).line;
-            let field = |name: &str, message| format!("server[{index}].{name}: {message}");
-            check_slug(slug.get_ref()).map_err(|message| at(span.clone(), field("slug", message)))?;
-            if let Some(first) = seen.insert(slug.get_ref().clone(), line) {
-                let message = format!("{:?} is already the slug of line {first}", slug.get_ref());
-                return Err(at(span, field("slug", message)));
+            if let Some(first) = seen.insert(server.slug.clone(), line) {
+                let message = format!("{:?} is already the slug of line {first}", server.slug);
+                return Err(wrong(Wrong { field: "slug", span, message }));
             }
-            let parsed = parse_url(url.get_ref()).map_err(|message| at(url.span(), field("url", message)))?;
-            Ok(Server { slug: slug.into_inner(), url: parsed })
+            Ok(server)
         })
         .collect()
+}
+
+/// What is wrong with a field of a table, and where.
+struct Wrong {
+    field: &'static str,
+    span: Range<usize>,
+    message: String,
+}
+
+fn server(table: Table) -> Result<Server, Wrong> {
+    let wrong = |field, span, message: &str| Wrong { field, span, message: message.to_owned() };
+    let span = table.slug.span();
+    check_slug(table.slug.get_ref()).map_err(|message| wrong("slug", span.clone(), &message))?;
+    let (field, urls) = match (table.url, table.urls) {
+        (Some(url), None) => ("url", vec![url]),
+        (None, Some(urls)) => {
+            let span = urls.span();
+            let urls = urls.into_inner();
+            if urls.is_empty() || urls.len() > MAX_REPLICAS {
+                return Err(wrong("urls", span, &format!("must be 1 to {MAX_REPLICAS} addresses")));
+            }
+            ("urls", urls)
+        }
+        (None, None) => return Err(wrong("url", span, "the address is missing; several go in urls = [...]")),
+        (Some(url), Some(_)) => {
+            return Err(wrong("url", url.span(), "there is urls, too; one of them is enough"));
+        }
+    };
+    let mut parsed = Vec::with_capacity(urls.len());
+    for url in urls {
+        let one = parse_url(url.get_ref()).map_err(|message| wrong(field, url.span(), &message))?;
+        if parsed.contains(&one) {
+            return Err(wrong(field, url.span(), "the same address twice"));
+        }
+        parsed.push(one);
+    }
+    Ok(Server { slug: table.slug.into_inner(), urls: parsed })
 }
 
 fn check_slug(slug: &str) -> Result<(), String> {
@@ -152,16 +194,23 @@ mod tests {
         let servers = parse(
             "[[server]]\nslug = 'alpha'\nurl = 'http://127.0.0.1:8001'\n\
              [[server]]\nslug = 'be-ta2'\nurl = 'http://[::1]:8002/base/'\n\
-             [[server]]\nslug = 'c'\nurl = 'http://c.example'",
+             [[server]]\nslug = 'c'\nurls = ['http://c.example', 'http://d.example']",
         )
         .expect("legal");
         let facts: Vec<_> = servers
             .iter()
-            .map(|it| (it.slug.as_str(), it.url.host(), it.url.port(), it.url.base.as_str()))
+            .flat_map(|it| {
+                it.urls.iter().map(|url| (it.slug.as_str(), url.host(), url.port(), url.base.as_str()))
+            })
             .collect();
         assert_eq!(
             facts,
-            [("alpha", "127.0.0.1", 8001, ""), ("be-ta2", "::1", 8002, "/base"), ("c", "c.example", 80, "")]
+            [
+                ("alpha", "127.0.0.1", 8001, ""),
+                ("be-ta2", "::1", 8002, "/base"),
+                ("c", "c.example", 80, ""),
+                ("c", "d.example", 80, "")
+            ]
         );
     }
 
@@ -207,7 +256,18 @@ mod tests {
         let top = error("listen = 1");
         assert!(top.starts_with("line 1: ") && top.contains("listen"), "{top}");
         let missing = error("\n[[server]]\nslug = 'a'");
-        assert!(missing.starts_with("line 2: ") && missing.contains("url"), "{missing}");
+        assert!(missing.starts_with("line 3: server[0].url: "), "{missing}");
+        for (urls, part) in [
+            ("urls = []", "1 to 64"),
+            ("urls = ['http://h', 'http://h/']", "twice"),
+            ("urls = ['http://h']\nurl = 'http://h'", "one of them"),
+            ("urls = ['http://h',\n'ftp://h']", "must be http"),
+            ("urls = 'http://h'", "expected"),
+        ] {
+            let error = error(&format!("[[server]]\nslug = 'a'\n{urls}"));
+            assert!(error.starts_with("line 3: ") || error.starts_with("line 4: "), "{error}");
+            assert!(error.contains(part), "{error}");
+        }
         assert!(error("").contains("at least one [[server]]"));
         assert!(error("[[server]\n").starts_with("line 1: "));
         assert!(error("[[server]]\nslug = 3\nurl = 'http://h'").starts_with("line 2: "));

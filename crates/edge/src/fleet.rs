@@ -1,12 +1,12 @@
 //! The routes as they stand: one immutable snapshot, replaced whole; what is known of a server survives it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::config::{Server, Url};
+use crate::replica::Replica;
+use crate::sticky::Sticky;
 
 /// All routes, in the file's order.
 #[derive(Debug, Default)]
@@ -18,8 +18,11 @@ impl Fleet {
     /// The routes to `servers`; one that is unchanged stays the same object.
     pub(crate) fn new(servers: Vec<Server>, before: &Self) -> Self {
         let route = |server: Server| {
-            let same = before.routes.iter().find(|it| it.slug == server.slug && it.url == server.url);
-            same.cloned().unwrap_or_else(|| Arc::new(Route::new(server)))
+            let old = before.routes.iter().find(|it| it.slug == server.slug);
+            match old.filter(|old| old.urls().eq(&server.urls)) {
+                Some(same) => same.clone(),
+                None => Arc::new(Route::new(server, old)),
+            }
         };
         Self { routes: servers.into_iter().map(route).collect() }
     }
@@ -34,81 +37,79 @@ impl Fleet {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) slug: String,
-    pub(crate) url: Url,
-    /// The server's own `Host`.
-    pub(crate) host: HeaderValue,
+    /// At least one.
+    pub(crate) replicas: Vec<Arc<Replica>>,
     /// `/{slug}`, what the server's paths lack.
     pub(crate) prefix: HeaderValue,
-    reached: Reached,
+    /// Which replica holds which session.
+    pub(crate) sticky: Arc<Sticky>,
 }
 
 impl Route {
-    fn new(Server { slug, url }: Server) -> Self {
-        let value =
-            |text: &str| HeaderValue::from_str(text).expect("slugs and authorities are visible ASCII");
-        let (host, prefix) = (value(url.authority.as_str()), value(&format!("/{slug}")));
-        Self { slug, url, host, prefix, reached: Reached::default() }
+    fn new(Server { slug, urls }: Server, old: Option<&Arc<Self>>) -> Self {
+        let prefix = HeaderValue::from_str(&format!("/{slug}")).expect("slugs are visible ASCII");
+        let replica = |url| {
+            let same = old.and_then(|old| old.replicas.iter().find(|it| it.url == url));
+            same.cloned().unwrap_or_else(|| Arc::new(Replica::new(&slug, url)))
+        };
+        let replicas = urls.into_iter().map(replica).collect();
+        let sticky = old.map(|old| old.sticky.clone()).unwrap_or_default();
+        Self { slug, replicas, prefix, sticky }
     }
 
-    /// A connection was made. Logs only the change.
-    pub(crate) fn up(&self) {
-        if self.reached.state.swap(UP, Ordering::Relaxed) == DOWN {
-            tracing::info!(slug = self.slug, "server takes connections again");
-        }
+    fn urls(&self) -> impl Iterator<Item = &Url> {
+        self.replicas.iter().map(|replica| &replica.url)
     }
 
-    /// No connection could be made. Logs only the change.
-    pub(crate) fn down(&self, why: &str) {
-        *self.reached.failure.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((Instant::now(), why.to_owned()));
-        if self.reached.state.swap(DOWN, Ordering::Relaxed) != DOWN {
-            let authority = self.url.authority.as_str();
-            tracing::warn!(slug = self.slug, authority, error = why, "server takes no connections");
-        }
-    }
-
-    /// `Ok` for a server that is up or was never tried; the message says which.
-    pub(crate) fn state(&self) -> Result<&'static str, String> {
-        match self.reached.state.load(Ordering::Relaxed) {
-            UP => Ok("took the last connection"),
-            DOWN => {
-                let failure = self.reached.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                let (at, why) =
-                    failure.as_ref().map_or((Instant::now(), ""), |(at, why)| (*at, why.as_str()));
-                Err(format!("the last connection failed {} s ago: {why}", at.elapsed().as_secs()))
-            }
-            _ => Ok("not tried yet"),
+    /// `Ok` when every replica is up or was never tried; the message says what is known.
+    pub(crate) fn state(&self) -> Result<String, String> {
+        let down: Vec<_> = self.replicas.iter().filter_map(|it| it.state().err()).collect();
+        match (down.as_slice(), self.replicas.as_slice()) {
+            ([], [one]) => one.state().map(str::to_owned),
+            ([], many) => Ok(format!("none of {} replicas is known to be down", many.len())),
+            ([why], [_]) => Err(why.clone()),
+            ([why, ..], many) => Err(format!("{} of {} replicas: {why}", down.len(), many.len())),
         }
     }
 }
-
-/// What the last attempt to connect found, over all threads. It is touched when connecting, not per request.
-#[derive(Debug, Default)]
-struct Reached {
-    state: AtomicU8,
-    failure: Mutex<Option<(Instant, String)>>,
-}
-
-const UP: u8 = 1;
-const DOWN: u8 = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Vec<Server> {
+        crate::config::parse(text).expect("legal")
+    }
+
     #[test]
     fn an_unchanged_route_keeps_what_is_known_of_it() {
-        let parse = |text: &str| crate::config::parse(text).expect("legal");
         let alpha = "[[server]]\nslug='alpha'\nurl='http://h:1'\n";
         let first = Fleet::new(
             parse(&format!("{alpha}[[server]]\nslug='beta'\nurl='http://h:2'")),
             &Fleet::default(),
         );
-        first.routes.iter().for_each(|route| route.down("refused"));
+        first.routes.iter().for_each(|route| route.replicas[0].down("refused"));
         let second = Fleet::new(parse(&format!("{alpha}[[server]]\nslug='beta'\nurl='http://h:3'")), &first);
+        assert!(Arc::ptr_eq(&first.routes[0], &second.routes[0]));
         assert!(second.routes[0].state().expect_err("still down").contains("refused"));
-        assert_eq!(second.routes[1].state(), Ok("not tried yet"));
-        second.routes[0].up();
-        assert_eq!(second.routes[0].state(), Ok("took the last connection"));
+        assert_eq!(second.routes[1].state(), Ok("not tried yet".to_owned()));
+        second.routes[0].replicas[0].up();
+        assert_eq!(second.routes[0].state(), Ok("took the last connection".to_owned()));
+    }
+
+    #[test]
+    fn replicas_come_and_go_and_the_others_stay() {
+        let first =
+            Fleet::new(parse("[[server]]\nslug='a'\nurls=['http://h:1', 'http://h:2']"), &Fleet::default());
+        first.routes[0].replicas[1].down("refused");
+        assert_eq!(
+            first.routes[0].state(),
+            Err("1 of 2 replicas: the last connection failed 0 s ago: refused".to_owned())
+        );
+        let second = Fleet::new(parse("[[server]]\nslug='a'\nurls=['http://h:2', 'http://h:3']"), &first);
+        let (before, after) = (&first.routes[0], &second.routes[0]);
+        assert!(Arc::ptr_eq(&before.replicas[1], &after.replicas[0]) && after.replicas[0].is_down());
+        assert!(Arc::ptr_eq(&before.sticky, &after.sticky), "sessions are still known");
+        assert_ne!(after.replicas[1].id, before.replicas[0].id);
     }
 }

@@ -9,6 +9,7 @@ use http::{Request, Version, request};
 use crate::error::Error;
 use crate::fleet::Route;
 use crate::peer::Peer;
+use crate::replica::Replica;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -40,7 +41,7 @@ pub(crate) fn has_strange_coding(headers: &HeaderMap) -> bool {
 }
 
 /// Makes the client's headers the edge's own towards the server.
-pub(crate) fn to_server(parts: &mut request::Parts, peer: &Peer, route: &Route) {
+pub(crate) fn to_server(parts: &mut request::Parts, peer: &Peer, route: &Route, replica: &Replica) {
     let headers = &mut parts.headers;
     let trailers = lists(headers, header::TE).any(|it| it.eq_ignore_ascii_case(b"trailers"));
     remove(headers, |name| is_of_one_hop(name) || is_forwarding(name));
@@ -49,7 +50,7 @@ pub(crate) fn to_server(parts: &mut request::Parts, peer: &Peer, route: &Route) 
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
-    if let Some(host) = headers.insert(header::HOST, route.host.clone()) {
+    if let Some(host) = headers.insert(header::HOST, replica.host.clone()) {
         headers.insert(X_FORWARDED_HOST, host);
     }
     if let Some(forwarded) = peer.forwarded() {
@@ -122,7 +123,8 @@ mod tests {
         let (mut parts, ()) = request.body(()).expect("request").into_parts();
         let peer = Peer::new(client.parse().expect("address"));
         peer.check(&Guard::new(["*".to_owned()], []), &parts.uri, &parts.headers).expect("any host");
-        to_server(&mut parts, &peer, &fleet.routes[0]);
+        let route = &fleet.routes[0];
+        to_server(&mut parts, &peer, route, &route.replicas[0]);
         parts.headers
     }
 

@@ -26,9 +26,12 @@ mod pool;
 mod proxy;
 mod relay;
 mod reload;
+mod replica;
 mod server;
+mod sticky;
 mod trace;
 mod upload;
+mod upstream;
 mod wire;
 mod worker;
 
@@ -36,7 +39,8 @@ mod worker;
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "gantry-edge", version = kit::VERSION, about = "Routes by slug to MCP servers")]
 pub struct Args {
-    /// File with one [[server]] table each: slug, and url as http://HOST:PORT[/BASE]; read again when it changes
+    /// File with one [[server]] table each: slug, and url as http://HOST:PORT[/BASE], or
+    /// urls with one for each replica; read again when it changes
     #[arg(long, env = "GANTRY_CONFIG", value_name = "FILE", help_heading = "Routing")]
     config: PathBuf,
 

@@ -54,7 +54,7 @@ fn summary(worker: &Worker) -> (StatusCode, Value) {
 fn findings(worker: &Worker) -> Vec<Finding> {
     let optional = |name: String, result| Finding { name: name.into(), required: false, result };
     let fleet = worker.fleet();
-    let servers = fleet.routes.iter().map(|it| optional(it.slug.clone(), it.state().map(str::to_owned)));
+    let servers = fleet.routes.iter().map(|it| optional(it.slug.clone(), it.state()));
     // No slug has an underscore.
     servers.chain([optional("fleet_file".into(), worker.file_state())]).collect()
 }

@@ -1,6 +1,6 @@
-//! The connections of one thread to one server: reused while fresh, replaced when stale, never shared.
+//! The connections of one thread to one replica: reused while fresh, replaced when stale, never shared.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,10 +12,11 @@ use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::config::Url;
 use crate::conn::{BUFFER, Conn, Failure};
 use crate::error::Error;
-use crate::fleet::Route;
 use crate::relay::Relay;
+use crate::replica::Replica;
 use crate::upload::Upload;
 
 /// What happened to a connection this long unused may not have been noticed yet.
@@ -31,49 +32,105 @@ pub(crate) struct Limits {
     pub(crate) max_idle: usize,
 }
 
-/// One thread's way to a server.
-pub(crate) struct Upstream {
-    pub(crate) route: Arc<Route>,
+/// One thread's way to a replica.
+pub(crate) struct Pool {
+    pub(crate) replica: Arc<Replica>,
     limits: Limits,
     /// The last used is the last; it is the first to be used again.
     idle: RefCell<Vec<(Instant, Box<Conn>)>>,
+    /// Requests whose answers have not ended.
+    busy: Cell<usize>,
+    probing: Cell<bool>,
 }
 
-impl Upstream {
-    pub(crate) fn new(route: Arc<Route>, limits: Limits) -> Self {
-        Self { route, limits, idle: RefCell::default() }
+/// One request's hold on its replica, until its answer has ended.
+pub(crate) struct Hold(Rc<Pool>);
+
+impl Hold {
+    fn new(pool: &Rc<Pool>) -> Self {
+        pool.busy.set(pool.busy.get() + 1);
+        Self(pool.clone())
+    }
+
+    /// Gives a connection back.
+    pub(crate) fn keep(&self, conn: Box<Conn>) {
+        self.0.keep(conn);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get() - 1);
+    }
+}
+
+/// Why there is no answer, and the request where another replica may be asked: it was never sent, or sending it
+/// twice is harmless.
+pub(crate) struct Lost {
+    pub(crate) error: Error,
+    pub(crate) again: Option<Box<Request<Upload>>>,
+}
+
+impl Pool {
+    pub(crate) fn new(replica: Arc<Replica>, limits: Limits) -> Self {
+        let (idle, busy, probing) = (RefCell::default(), Cell::default(), Cell::default());
+        Self { replica, limits, idle, busy, probing }
+    }
+
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.get()
     }
 
     /// Sends `request` and gives the answer's head as soon as it is there.
     ///
     /// A kept connection may turn out to be closed: then the request is sent once more, on a new one, if it
-    /// was never sent or if its method allows that and no body was read for it.
+    /// was never sent or if its method allows that and no body was read for it. With `others`, which could be
+    /// asked too, it is given back where it fails on a new connection under the same condition.
     pub(crate) async fn send(
         self: &Rc<Self>,
         mut request: Request<Upload>,
-    ) -> Result<Response<Relay>, Error> {
+        others: bool,
+    ) -> Result<Response<Relay>, Lost> {
         let large = is_large(request.body());
+        let hold = Hold::new(self);
         if let Some(mut conn) = self.reuse().await {
             let spare = spare(&request);
             match conn.exchange(request).await {
-                Ok(response) => return self.relay(response, conn, large),
+                Ok(response) => return self.relay(response, conn, hold, large),
                 Err(Failure::Http(mut failure)) => match failure.take_message().or(spare) {
                     Some(again) if !failure.error().is_parse() => request = again,
-                    _ => return Err(self.failure(failure.into_error())),
+                    _ => return Err(self.failure(failure.into_error()).into()),
                 },
-                Err(Failure::Silence) => return Err(self.silence()),
+                Err(Failure::Silence) => return Err(self.silence().into()),
             }
         }
-        let mut conn = self.connect().await?;
+        let mut conn = match self.connect().await {
+            Ok(conn) => conn,
+            Err(error) => return Err(Lost { error, again: Some(Box::new(request)) }),
+        };
+        let spare = if others { spare(&request) } else { None };
         match conn.exchange(request).await {
-            Ok(response) => self.relay(response, conn, large),
-            Err(Failure::Http(failure)) => Err(self.failure(failure.into_error())),
-            Err(Failure::Silence) => Err(self.silence()),
+            Ok(response) => self.relay(response, conn, hold, large),
+            Err(Failure::Http(mut failure)) => {
+                let again = failure.take_message().or(spare).filter(|_| !failure.error().is_parse());
+                Err(Lost { error: self.failure(failure.into_error()), again: again.map(Box::new) })
+            }
+            Err(Failure::Silence) => Err(self.silence().into()),
+        }
+    }
+
+    /// Finds out whether a replica that is down takes connections again, so that no request has to.
+    pub(crate) async fn probe(self: Rc<Self>) {
+        if !self.probing.replace(true) {
+            if let Ok(conn) = self.connect().await {
+                self.keep(conn);
+            }
+            self.probing.set(false);
         }
     }
 
     /// Takes back a connection.
-    pub(crate) fn keep(&self, conn: Box<Conn>) {
+    fn keep(&self, conn: Box<Conn>) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.limits.max_idle {
             idle.push((Instant::now(), conn));
@@ -103,14 +160,14 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Box<Conn>, Error> {
-        let stream = match dial(&self.route, self.limits.connect_timeout).await {
+        let stream = match dial(&self.replica.url, self.limits.connect_timeout).await {
             Ok(stream) => stream,
             Err(source) => {
-                self.route.down(&source.to_string());
-                return Err(Error::Unreachable { slug: self.route.slug.clone(), source });
+                self.replica.down(&source.to_string());
+                return Err(Error::Unreachable { slug: self.replica.slug.clone(), source });
             }
         };
-        self.route.up();
+        self.replica.up();
         Conn::new(stream, self.limits.response_timeout)
             .await
             .map(Box::new)
@@ -118,12 +175,14 @@ impl Upstream {
     }
 
     fn relay(
-        self: &Rc<Self>,
+        &self,
         response: Response<Incoming>,
         conn: Box<Conn>,
+        hold: Hold,
         large: bool,
-    ) -> Result<Response<Relay>, Error> {
-        let refused = |why: &str| Err(Error::NotHttp { slug: self.route.slug.clone(), why: why.into() });
+    ) -> Result<Response<Relay>, Lost> {
+        let refused =
+            |why: &str| Err(Error::NotHttp { slug: self.replica.slug.clone(), why: why.into() }.into());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return refused("it switched protocols unasked");
         }
@@ -132,17 +191,16 @@ impl Upstream {
         }
         // A server that refuses a body unread closes the connection, which may not have been noticed yet.
         let refused = large && (response.status().is_client_error() || response.status().is_server_error());
-        let home = (!refused).then(|| self.clone());
-        Ok(response.map(|body| Relay::new(body, conn, home)))
+        Ok(response.map(|body| Relay::new(body, conn, hold, !refused)))
     }
 
     fn silence(&self) -> Error {
         let limit = self.limits.response_timeout.unwrap_or_default();
-        Error::Silent { slug: self.route.slug.clone(), limit }
+        Error::Silent { slug: self.replica.slug.clone(), limit }
     }
 
     fn failure(&self, source: hyper::Error) -> Error {
-        let slug = self.route.slug.clone();
+        let slug = self.replica.slug.clone();
         if source.is_user() {
             return Error::Request(source);
         }
@@ -150,6 +208,12 @@ impl Upstream {
             return Error::NotHttp { slug, why: source.to_string() };
         }
         Error::Closed { slug, source }
+    }
+}
+
+impl From<Error> for Lost {
+    fn from(error: Error) -> Self {
+        Self { error, again: None }
     }
 }
 
@@ -172,9 +236,9 @@ fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
 
 /// Connects to the first address that answers. They share the time, so that one which is silent leaves some
 /// to the others.
-async fn dial(route: &Route, limit: Duration) -> io::Result<TcpStream> {
+async fn dial(url: &Url, limit: Duration) -> io::Result<TcpStream> {
     let until = Instant::now() + limit;
-    let name = (route.url.host(), route.url.port());
+    let name = (url.host(), url.port());
     let addresses: Vec<_> = timeout(limit, tokio::net::lookup_host(name)).await??.collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {

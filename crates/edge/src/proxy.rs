@@ -2,7 +2,7 @@
 
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::peer::Peer;
 use crate::upload::{self, Upload};
 use crate::worker::Worker;
-use crate::{headers, own, path};
+use crate::{headers, own, path, upstream};
 
 /// Answers one request.
 pub(crate) async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Answer> {
@@ -46,18 +46,18 @@ async fn answer(
 async fn forward(worker: &Worker, peer: &Peer, request: Request<Upload>) -> Result<Response<Answer>, Error> {
     let flying = worker.flight.begin();
     let (mut parts, body) = request.into_parts();
-    let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let uri = std::mem::take(&mut parts.uri);
+    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (slug, rest) = path::split(target).unwrap_or((target, ""));
     let upstream = worker.upstream(slug)?;
     if path::climbs(rest) {
         return Err(Error::Climbs);
     }
-    parts.uri = path::join(&upstream.route.url.base, rest)
-        .parse::<PathAndQuery>()
-        .map(Uri::from)
-        .map_err(|_| Error::Climbs)?;
+    let first = upstream.pick(&parts, rest);
+    let replica = upstream.replica(first);
+    parts.uri = upstream::target(replica, rest)?;
     let listens = listens(&parts.method, &parts.headers);
-    headers::to_server(&mut parts, peer, &upstream.route);
+    headers::to_server(&mut parts, peer, &upstream.route, replica);
     if body.size_hint().exact().is_none() {
         // Said outright, because a GET's body would be taken for empty otherwise.
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -66,12 +66,16 @@ async fn forward(worker: &Worker, peer: &Peer, request: Request<Upload>) -> Resu
     parts.extensions.clear();
     let mut request = Request::from_parts(parts, body);
     upload::wait_if_expected(&mut request);
-    let mut response = upstream.send(request).await?;
+    let (mut response, replica) = upstream.send(first, rest, request).await?;
+    upstream.note_session(&response, replica);
     *response.version_mut() = Version::HTTP_11;
     headers::to_client(response.headers_mut());
     let endless = listens && is_event_stream(response.headers());
     Ok(response.map(|body| match endless {
-        true => Answer::Endless { body, cut: Box::pin(worker.flight.until_cut()) },
+        true => {
+            let cut = Box::pin(worker.flight.until_cut());
+            Answer::Endless { body, cut, scout: upstream.scout(replica) }
+        }
         false => Answer::Relayed { body, _flying: flying },
     }))
 }

@@ -2,7 +2,6 @@
 //! task does all of a request: nothing has to be woken, and whatever drops the answer drops the connection.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,21 +9,23 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::conn::Conn;
-use crate::pool::Upstream;
+use crate::pool::Hold;
 
 type Item = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 pub(crate) struct Relay {
     body: Incoming,
     conn: Option<Box<Conn>>,
-    home: Option<Rc<Upstream>>,
+    hold: Hold,
+    /// Whether the connection may serve again.
+    reusable: bool,
     failed: Option<hyper::Error>,
 }
 
 impl Relay {
-    /// The body that arrives over `conn`, which goes to `home`, if it has one, when all of it has.
-    pub(crate) fn new(body: Incoming, conn: Box<Conn>, home: Option<Rc<Upstream>>) -> Self {
-        let mut relay = Self { body, conn: Some(conn), home, failed: None };
+    /// The body that arrives over `conn`, which is given back, if it is reusable, when all of it has.
+    pub(crate) fn new(body: Incoming, conn: Box<Conn>, hold: Hold, reusable: bool) -> Self {
+        let mut relay = Self { body, conn: Some(conn), hold, reusable, failed: None };
         if relay.body.is_end_stream() {
             relay.done();
         }
@@ -33,10 +34,11 @@ impl Relay {
 
     /// The whole body is here: the connection can serve again, if both sides are through with it.
     fn done(&mut self) {
-        if let (Some(mut conn), Some(home)) = (self.conn.take(), &self.home)
+        if let Some(mut conn) = self.conn.take()
+            && self.reusable
             && conn.is_ready()
         {
-            home.keep(conn);
+            self.hold.keep(conn);
         }
     }
 

@@ -25,9 +25,10 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::flight::Flight;
 use crate::peer::Peer;
-use crate::pool::{Limits, Upstream};
+use crate::pool::Limits;
 use crate::proxy;
 use crate::reload::Complaint;
+use crate::upstream::Upstream;
 
 /// How often unused connections are looked at.
 const TIDY: Duration = Duration::from_secs(1);
@@ -108,9 +109,11 @@ impl Worker {
         let mut upstreams = self.upstreams.borrow_mut();
         let mut before = std::mem::take(&mut *upstreams);
         upstreams.extend(fleet.routes.iter().map(|route| {
-            let kept = before.remove(&route.slug).filter(|it| Arc::ptr_eq(&it.route, route));
-            let upstream = || Rc::new(Upstream::new(route.clone(), self.shared.limits));
-            (route.slug.clone(), kept.unwrap_or_else(upstream))
+            let upstream = match before.remove(&route.slug) {
+                Some(same) if Arc::ptr_eq(&same.route, route) => same,
+                old => Rc::new(Upstream::new(route.clone(), old.as_deref(), self.shared.limits)),
+            };
+            (route.slug.clone(), upstream)
         }));
     }
 

@@ -26,6 +26,11 @@ pub(crate) fn fleet(servers: &[(&str, String)]) -> String {
     servers.iter().map(|(slug, url)| format!("[[server]]\nslug = {slug:?}\nurl = {url:?}\n\n")).collect()
 }
 
+/// A fleet of one server with several replicas.
+pub(crate) fn replicas(slug: &str, urls: &[String]) -> String {
+    format!("[[server]]\nslug = {slug:?}\nurls = {urls:?}\n")
+}
+
 /// The program with a clean environment and this fleet file.
 pub(crate) fn command(file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gantry-edge"));
@@ -52,9 +57,14 @@ impl Edge {
     }
 
     pub(crate) fn start_with(servers: &[(&str, String)], args: &[&str]) -> Self {
+        Self::start_of(&fleet(servers), args)
+    }
+
+    /// With this text as its fleet file.
+    pub(crate) fn start_of(fleet: &str, args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("fleet.toml");
-        std::fs::write(&file, fleet(servers)).unwrap();
+        std::fs::write(&file, fleet).unwrap();
         Self::start_on(dir, &file, args)
     }
 
@@ -129,6 +139,10 @@ impl Edge {
         let lines = lines();
         assert_eq!(lines.len(), times, "{lines:?}");
         lines
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -94,7 +94,7 @@ async fn a_bad_change_keeps_the_last_good_one() {
     eventually("degraded", async || edge.get("/health").await.json()["status"] == "degraded").await;
     assert_eq!(edge.get("/alpha/").await.text(), "hello");
     let complaints = edge.told("fleet file cannot be used, the last good one stays", 3).await;
-    assert!(complaints[0]["error"].as_str().unwrap().starts_with("line 1: "), "{complaints:?}");
+    assert!(complaints[0]["error"].as_str().unwrap().starts_with("line 2: "), "{complaints:?}");
 }
 
 #[tokio::test]
