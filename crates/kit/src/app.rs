@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Admission, Auth, Principal};
+use crate::ToolError;
+use crate::auth::{Admission, Auth, Principal, Resource};
 use crate::dispatch::Dispatch;
 use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
@@ -20,7 +21,6 @@ use crate::handler::Handler;
 use crate::health::{Finding, Health};
 use crate::metrics::Metrics;
 use crate::service::Service;
-use crate::{Code, ToolError};
 
 /// Everything the doors share.
 pub(crate) struct App<S: Service> {
@@ -32,6 +32,10 @@ pub(crate) struct App<S: Service> {
     pub(crate) sse: SseSessions,
     pub(crate) auth: Auth,
     pub(crate) guard: Guard,
+    /// `--public-url`.
+    pub(crate) public: Option<Resource>,
+    /// `http` or `https`, as this program itself is reached.
+    pub(crate) scheme: &'static str,
     pub(crate) health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) max_body_bytes: usize,
@@ -45,9 +49,9 @@ impl<S: Service> App<S> {
     /// Lets a request in: its host and origin are allowed and its caller is known. The caller is left in the
     /// request's extensions; the credential goes no further.
     pub(crate) async fn admit(&self, parts: &mut Parts) -> Result<Principal, Refusal> {
-        self.guard.check(&parts.uri, &parts.headers).map_err(|error| self.refuse(error))?;
+        self.guard.check(&parts.uri, &parts.headers).map_err(|error| self.refuse(error, parts))?;
         let admitted = self.auth.admit(&parts.headers).await;
-        let Admission { principal, upstream } = admitted.map_err(|error| self.refuse(error))?;
+        let Admission { principal, upstream } = admitted.map_err(|error| self.refuse(error, parts))?;
         Auth::strip(&mut parts.headers);
         if let Some(token) = upstream {
             parts.extensions.insert(token);
@@ -57,13 +61,19 @@ impl<S: Service> App<S> {
     }
 
     /// Counts a refusal, and tells of one a second in the log: a stranger must not be able to fill it.
-    fn refuse(&self, error: ToolError) -> Refusal {
+    fn refuse(&self, error: ToolError, parts: &Parts) -> Refusal {
         self.metrics.refuse(error.code);
         let second = jiff::Timestamp::now().as_second();
         if self.told_refusal.swap(second, Ordering::Relaxed) != second {
             tracing::warn!(code = error.code.as_str(), "request refused: {}", error.message);
         }
-        Refusal(error)
+        let challenge = self.auth.challenge(&error, self.resource(&parts.uri, &parts.headers).as_ref());
+        Refusal(error, challenge)
+    }
+
+    /// This server as the operator says the world sees it, or as the request names it.
+    pub(crate) fn resource(&self, uri: &Uri, headers: &HeaderMap) -> Option<Resource> {
+        self.public.clone().or_else(|| Resource::asked(self.scheme, uri.authority(), headers))
     }
 
     /// What the service's checks found, at most a second ago.
@@ -72,15 +82,13 @@ impl<S: Service> App<S> {
     }
 }
 
-/// A request that does not get in.
-pub(crate) struct Refusal(pub(crate) ToolError);
+/// A request that does not get in, and the challenge that tells its client how it would.
+pub(crate) struct Refusal(pub(crate) ToolError, Option<HeaderValue>);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let code = self.0.code;
         let mut response = self.0.into_response();
-        if code == Code::AuthenticationError {
-            let challenge = HeaderValue::from_static("Bearer realm=\"gantry\"");
+        if let Some(challenge) = self.1 {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response

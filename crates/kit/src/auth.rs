@@ -3,23 +3,35 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 mod args;
+mod background;
+mod challenge;
 mod credential;
 mod followed;
 mod keys;
+mod kubernetes;
+mod oidc;
+mod roles;
 pub mod vouch;
 
 pub use args::{AuthArgs, AuthMode};
+pub use challenge::{Resource, WELL_KNOWN};
+#[cfg(feature = "testing")]
+pub use oidc::fuzz::verify_token;
 pub use vouch::{Verifier, Voucher};
 
 use crate::ToolError;
-use credential::{Credential, refuse};
+use crate::http::Authorities;
+use background::Background;
+use credential::{Credential, Fingerprint, fingerprint, refuse};
 use followed::Followed;
 use keys::Keys;
+use kubernetes::Kubernetes;
+use oidc::Oidc;
+use roles::Roles;
 
 /// What a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,6 +132,8 @@ pub struct Place {
     pub takes_upstream_token: bool,
     /// Whom to believe that speaks for callers.
     pub edge: Option<Verifier>,
+    /// By whom an OpenID provider's certificate may be.
+    pub authorities: Authorities,
 }
 
 /// Decides who may call. Belongs to no runtime: any thread may ask.
@@ -130,14 +144,23 @@ pub struct Auth {
     generated: Option<String>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a program has one")]
 enum Rule {
     Anyone,
-    Holders { keys: Option<Followed<Keys>> },
     Upstream,
+    Known(Ways),
+}
+
+/// The ways to prove who one is, besides the edge's word.
+#[derive(Default)]
+struct Ways {
+    keys: Option<Followed<Keys>>,
+    oidc: Option<Oidc>,
+    kubernetes: Option<Kubernetes>,
 }
 
 impl Auth {
-    /// Reads the settings.
+    /// Reads the settings. Providers need not be there yet.
     ///
     /// # Errors
     /// For settings that cannot be, by their names.
@@ -145,36 +168,34 @@ impl Auth {
         let mut generated = None;
         let on = |mode| args.auth.contains(&mode);
         let rule = match args.auth.as_slice() {
-            [] if args.has_keys() => Rule::Holders { keys: Some(Keys::configured(args)?) },
-            [] if place.edge.is_some() => Rule::Holders { keys: None },
+            [] if args.has_keys() => Rule::Known(Ways::new(args, &[AuthMode::ApiKey], &place)?),
+            [] if place.edge.is_some() => Rule::Known(Ways::default()),
             [] if place.loopback => Rule::Anyone,
             [] => {
                 let (keys, key) = Keys::generated()?;
                 generated = Some(key);
-                Rule::Holders { keys: Some(Followed::fixed(keys)) }
+                Rule::Known(Ways { keys: Some(Followed::fixed(keys)), ..Ways::default() })
             }
             [AuthMode::None] => Rule::Anyone,
             [AuthMode::Upstream] => Rule::Upstream,
             _ if on(AuthMode::None) || on(AuthMode::Upstream) => {
                 bail!("--auth (GANTRY_AUTH): `none` and `upstream` stand alone")
             }
-            _ => Rule::Holders { keys: Some(Keys::configured(args)?) },
+            modes => Rule::Known(Ways::new(args, modes, &place)?),
         };
-        match &rule {
-            Rule::Anyone if args.has_keys() => {
-                bail!("--auth none with --api-keys or --api-keys-file: the keys would mean nothing")
-            }
-            Rule::Anyone | Rule::Upstream if place.edge.is_some() => bail!(
+        if args.has_keys() && !matches!(&rule, Rule::Known(Ways { keys: Some(_), .. })) {
+            bail!("--api-keys or --api-keys-file without `api-key` in --auth: the keys would mean nothing");
+        }
+        if place.edge.is_some() && !matches!(rule, Rule::Known(_)) {
+            bail!(
                 "--trust-edge-key-file (GANTRY_TRUST_EDGE_KEY_FILE) with --auth none or upstream: the edge's word \
                  would mean nothing"
-            ),
-            Rule::Upstream if !place.takes_upstream_token => bail!(
+            );
+        }
+        if matches!(rule, Rule::Upstream) && !place.takes_upstream_token {
+            bail!(
                 "--auth (GANTRY_AUTH): this server's upstream takes no bearer token, so it cannot be `upstream`"
-            ),
-            Rule::Holders { keys: Some(keys) } if keys.get().is_empty() => {
-                bail!("--auth api-key needs at least one key from --api-keys or --api-keys-file")
-            }
-            Rule::Anyone | Rule::Upstream | Rule::Holders { .. } => {}
+            );
         }
         let anonymous = Principal::new("anonymous", Role::Admin);
         Ok(Self { rule, edge: place.edge, anonymous, generated })
@@ -191,12 +212,32 @@ impl Auth {
     }
 
     /// Tells the caller from the request's headers. The credential is for us alone: [`Auth::strip`] removes it
-    /// before the request goes on.
+    /// before the request goes on. Only a token that a provider must be asked about is waited for.
     ///
     /// # Errors
-    /// `AUTHENTICATION_ERROR` without saying whether a key was near.
+    /// `AUTHENTICATION_ERROR` without saying whether a key was near; `FORBIDDEN` for a known caller without a
+    /// role; `SERVICE_ERROR` when a provider cannot be asked.
     pub async fn admit(&self, headers: &HeaderMap) -> Result<Admission, ToolError> {
-        self.admit_now(headers)
+        let ways = match &self.rule {
+            Rule::Anyone if headers.contains_key(vouch::HEADER) => return Err(untrusted()),
+            Rule::Anyone => return Ok(self.anonymous.clone().into()),
+            Rule::Upstream => return by_upstream_token(headers),
+            Rule::Known(ways) => ways,
+        };
+        let token = match credential::find(headers)? {
+            Some(Credential::Token(token)) => token,
+            Some(Credential::Vouched(word)) => {
+                let edge = self.edge.as_ref().ok_or_else(untrusted)?;
+                return Ok(edge.verify(word)?.into());
+            }
+            None => return Err(ways.nothing_sent()),
+        };
+        let fingerprint = fingerprint(token);
+        if let Some(principal) = ways.keys.as_ref().and_then(|keys| keys.get().find(fingerprint)) {
+            return Ok(principal.into());
+        }
+        // Boxed, so that a call with a key carries no room for it.
+        Box::pin(ways.ask(token, fingerprint)).await.map(Admission::from)
     }
 
     /// Removes every header that [`Auth::admit`] reads.
@@ -204,41 +245,101 @@ impl Auth {
         credential::remove(headers);
     }
 
-    fn admit_now(&self, headers: &HeaderMap) -> Result<Admission, ToolError> {
-        if let Rule::Anyone = self.rule {
-            return match headers.contains_key(vouch::HEADER) {
-                true => Err(untrusted()),
-                false => Ok(self.anonymous.clone().into()),
-            };
-        }
-        let token = match credential::find(headers)? {
-            Some(Credential::Token(token)) => token,
-            Some(Credential::Vouched(word)) => {
-                let edge = self.edge.as_ref().ok_or_else(untrusted)?;
-                return Ok(edge.verify(word)?.into());
-            }
-            None => return Err(self.nothing_sent()),
-        };
+    /// The document that tells clients where to get a token for `resource` (RFC 9728); `None` without a provider.
+    pub fn resource_metadata(&self, resource: &Resource) -> Option<serde_json::Value> {
+        let oidc = self.oidc()?;
+        Some(challenge::document(resource, oidc.issuer(), &oidc.scopes()))
+    }
+
+    /// The `WWW-Authenticate` that goes with a refusal; `resource` is what the client asked.
+    pub fn challenge(&self, error: &ToolError, resource: Option<&Resource>) -> Option<HeaderValue> {
+        let metadata = self.oidc().and(resource).map(Resource::metadata);
+        challenge::challenge(error, metadata.as_deref())
+    }
+
+    fn oidc(&self) -> Option<&Oidc> {
         match &self.rule {
-            Rule::Anyone => Ok(self.anonymous.clone().into()),
-            Rule::Holders { keys } => {
-                let known = keys.as_ref().and_then(|keys| keys.get().find(token));
-                known.map(Admission::from).ok_or_else(|| refuse("the key is not known"))
-            }
-            Rule::Upstream => {
-                let digest = hex(&Sha256::digest(token.as_bytes())[..16]);
-                let principal = Principal::new(format!("upstream:{digest}"), Role::Write);
-                Ok(Admission { principal, upstream: Some(UpstreamToken(token.into())) })
-            }
+            Rule::Known(ways) => ways.oidc.as_ref(),
+            Rule::Anyone | Rule::Upstream => None,
         }
+    }
+}
+
+impl Ways {
+    fn new(args: &AuthArgs, modes: &[AuthMode], place: &Place) -> anyhow::Result<Self> {
+        let mut ways = Self::default();
+        if modes.contains(&AuthMode::ApiKey) {
+            let keys = Keys::configured(args)?;
+            if keys.get().is_empty() {
+                bail!("--auth api-key needs at least one key from --api-keys or --api-keys-file");
+            }
+            ways.keys = Some(keys);
+        }
+        let (oidc, kubernetes) = (modes.contains(&AuthMode::Oidc), modes.contains(&AuthMode::Kubernetes));
+        if !oidc && !kubernetes {
+            return Ok(ways);
+        }
+        let roles = match args.roles.as_slice() {
+            [] if kubernetes => {
+                bail!("--auth kubernetes needs --roles (GANTRY_ROLES), such as groups:system:masters=admin")
+            }
+            [] => Roles::by_scope(),
+            rules => Roles::new(rules),
+        };
+        let background = Background::start()?;
+        if oidc {
+            ways.oidc = Some(Oidc::new(&args.oidc, roles.clone(), &place.authorities, &background)?);
+        }
+        if kubernetes {
+            ways.kubernetes = Some(Kubernetes::new(&args.kubernetes, roles, &background)?);
+        }
+        Ok(ways)
+    }
+
+    /// Asks whoever could know the token: the provider that it says it is of, else the cluster.
+    async fn ask(&self, token: &str, fingerprint: Fingerprint) -> Result<Principal, ToolError> {
+        if let Some(oidc) = self.oidc.as_ref()
+            && oidc.is_meant(token)
+        {
+            return oidc.admit(token, fingerprint).await;
+        }
+        if let Some(kubernetes) = &self.kubernetes {
+            return kubernetes.admit(token, fingerprint).await;
+        }
+        Err(match (&self.keys, &self.oidc) {
+            (Some(_), Some(oidc)) => {
+                oidc::invalid(&format!("neither a known key nor a token of {}", oidc.issuer()))
+            }
+            (None, Some(oidc)) => oidc::invalid(&format!("not a token of {}", oidc.issuer())),
+            (Some(_), None) => refuse("the key is not known"),
+            (None, None) => only_the_edge(),
+        })
     }
 
     fn nothing_sent(&self) -> ToolError {
-        match self.rule {
-            Rule::Holders { keys: None } => refuse("this server is called through its edge only"),
-            _ => refuse("send a key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"),
+        match (&self.keys, &self.oidc, &self.kubernetes) {
+            (None, None, None) => only_the_edge(),
+            (None, ..) => refuse("send a token as `Authorization: Bearer TOKEN`"),
+            (Some(_), ..) => refuse("send a key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"),
         }
     }
+}
+
+/// The bearer is the upstream's own token: whether it is good, the upstream says.
+fn by_upstream_token(headers: &HeaderMap) -> Result<Admission, ToolError> {
+    match credential::find(headers)? {
+        Some(Credential::Token(token)) => {
+            let digest = hex(&fingerprint(token)[..16]);
+            let principal = Principal::new(format!("upstream:{digest}"), Role::Write);
+            Ok(Admission { principal, upstream: Some(UpstreamToken(token.into())) })
+        }
+        Some(Credential::Vouched(_)) => Err(untrusted()),
+        None => Err(refuse("send the upstream's token as `Authorization: Bearer TOKEN`")),
+    }
+}
+
+fn only_the_edge() -> ToolError {
+    refuse("this server is called through its edge only")
 }
 
 fn untrusted() -> ToolError {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::app::App;
+use crate::auth::WELL_KNOWN;
 use crate::service::Service;
 use crate::{Code, ToolError};
 
@@ -24,7 +25,7 @@ mod rest;
 pub(crate) mod sessions;
 pub(crate) mod sse;
 
-/// Every route of a server. What is not health passes [`App::admit`] first.
+/// Every route of a server. What is neither health nor for strangers passes [`App::admit`] first.
 pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
     let mut router = Router::new()
         .route("/mcp", any(mcp::serve::<S>))
@@ -34,6 +35,8 @@ pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
         .route("/docs", get(rest::docs::<S>))
         .route("/metrics", get(operations::metrics::<S>))
         .route("/version", get(operations::version::<S>))
+        .route(WELL_KNOWN, get(operations::resource::<S>))
+        .route(&format!("{WELL_KNOWN}/mcp"), get(operations::resource::<S>))
         .route("/health", get(operations::summary::<S>))
         .route("/health/live", get(operations::live))
         .route("/health/ready", get(operations::ready::<S>));

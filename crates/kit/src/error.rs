@@ -133,6 +133,13 @@ impl ToolError {
         self
     }
 
+    /// The same failure under another code.
+    #[must_use]
+    pub(crate) fn coded(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
     /// Keeps the chain of causes for the log; it never reaches the caller.
     #[must_use]
     pub fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {

@@ -15,18 +15,31 @@ pub struct Client {
     upstream: String,
 }
 
-/// Certificates of authorities beyond the system's.
+/// Certificates of authorities, beyond the system's or instead of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Authorities(Vec<reqwest::Certificate>);
+pub struct Authorities {
+    certificates: Vec<reqwest::Certificate>,
+    /// The system's do not count.
+    only: bool,
+}
 
 impl Authorities {
-    pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Self> {
+    /// Those of a file in PEM, which errors name as `--ca-file`; none without a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no certificate.
+    pub fn read(file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(file) = file else { return Ok(Self::default()) };
-        let what = || format!("--ca-file (GANTRY_CA_FILE) {}", file.display());
+        Ok(Self { only: false, ..Self::only("--ca-file (GANTRY_CA_FILE)", file)? })
+    }
+
+    /// Those of a file in PEM and no others; `setting` is what errors call it.
+    pub(crate) fn only(setting: &str, file: &Path) -> anyhow::Result<Self> {
+        let what = || format!("{setting} {}", file.display());
         let pem = std::fs::read(file).with_context(what)?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).with_context(what)?;
         anyhow::ensure!(!certificates.is_empty(), "{}: no certificate in it", what());
-        Ok(Self(certificates))
+        Ok(Self { certificates, only: true })
     }
 }
 
@@ -37,10 +50,16 @@ impl Client {
         timeout: Duration,
         authorities: &Authorities,
     ) -> anyhow::Result<Self> {
-        let inner = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let certificates = authorities.certificates.iter().cloned();
+        let builder = if authorities.only {
+            builder.tls_certs_only(certificates)
+        } else {
+            builder.tls_certs_merge(certificates)
+        };
+        let inner = builder
             .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
-            .tls_certs_merge(authorities.0.iter().cloned())
             .connect_timeout(Duration::from_secs(5).min(timeout))
             .timeout(timeout)
             .build()?;
@@ -72,6 +91,26 @@ impl Client {
             return Err(self.refused(status));
         }
         response.bytes().await.map_err(|error| self.failure(&error.without_url()))
+    }
+
+    /// [`Client::ok`] for an answer that must not be larger than `limit` bytes.
+    ///
+    /// # Errors
+    /// Those of [`Client::ok`]; `SERVICE_ERROR` for a larger one.
+    pub async fn ok_within(&self, mut response: reqwest::Response, limit: usize) -> Result<bytes::Bytes> {
+        let status = response.status();
+        if !status.is_success() {
+            return Err(self.refused(status));
+        }
+        let mut body = bytes::BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error.without_url()))? {
+            if body.len() + chunk.len() > limit {
+                let upstream = &self.upstream;
+                return Err(ToolError::service(format!("{upstream} answered more than {limit} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
     }
 
     /// The error for an upstream's status.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::auth::{Auth, Place, Principal, Verifier};
+use crate::auth::{Auth, Place, Principal, Resource, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatch;
@@ -106,14 +106,15 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
     let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let loopback = address.is_none_or(|address| address.ip().is_loopback());
     let tls = settings.tls.read()?;
-    let auth = Auth::new(&settings.auth, place::<S>(settings, loopback)?)?;
+    let authorities = Authorities::read(settings.ca_file.as_deref())?;
+    let auth = Auth::new(&settings.auth, place::<S>(settings, loopback, &authorities)?)?;
     let generated = auth.generated_key().map(str::to_owned);
     let metrics = Arc::new(Metrics::new(S::SLUG));
     let catalog = Catalog::new(&Policy::new(settings)?, &metrics)?;
     let kit = Kit {
         max_output_bytes: settings.max_output_bytes,
         changes: TaskTracker::new(),
-        authorities: Authorities::read(settings.ca_file.as_deref())?,
+        authorities,
         stopping: CancellationToken::new(),
     };
     let service = S::connect(args, kit.clone()).await?;
@@ -144,6 +145,8 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         sse: SseSessions::new(settings.max_sessions),
         auth,
         guard: guard(settings, address),
+        public: settings.public_url.as_ref().map(Resource::public),
+        scheme: settings.tls.scheme(),
         health: Health::default(),
         metrics,
         max_body_bytes: settings.max_body_bytes,
@@ -169,12 +172,21 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
 }
 
 /// What identity needs to know of this server.
-fn place<S: Service>(settings: &Settings, loopback: bool) -> anyhow::Result<Place> {
+fn place<S: Service>(
+    settings: &Settings,
+    loopback: bool,
+    authorities: &Authorities,
+) -> anyhow::Result<Place> {
     let edge = settings
         .trust_edge_key_file
         .clone()
         .map(|file| Verifier::read("--trust-edge-key-file (GANTRY_TRUST_EDGE_KEY_FILE)", file, S::SLUG));
-    Ok(Place { loopback, takes_upstream_token: S::TAKES_UPSTREAM_TOKEN, edge: edge.transpose()? })
+    Ok(Place {
+        loopback,
+        takes_upstream_token: S::TAKES_UPSTREAM_TOKEN,
+        edge: edge.transpose()?,
+        authorities: authorities.clone(),
+    })
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -224,6 +236,7 @@ fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
 #[cfg(feature = "testing")]
 pub mod testing {
     use super::*;
+    pub use crate::auth::verify_token;
     use tokio_util::sync::DropGuard;
 
     /// Stops when dropped.

@@ -1,11 +1,19 @@
 //! What a request proves its caller with: exactly one credential.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use sha2::{Digest, Sha256};
 
 use super::vouch;
 use crate::{Code, ToolError};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The SHA-256 of a credential: what it is looked up and remembered by.
+pub(super) type Fingerprint = [u8; 32];
+
+pub(super) fn fingerprint(token: &str) -> Fingerprint {
+    Sha256::digest(token.as_bytes()).into()
+}
 
 /// The one credential of a request.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::args::AuthArgs;
+use super::credential::{Fingerprint, fingerprint};
 use super::followed::Followed;
 use super::{Principal, hex};
 
 /// Keys by their SHA-256. A lookup compares digests, so its time tells nothing of a key.
 pub(super) struct Keys(HashMap<KeyDigest, Principal>);
 
-struct KeyDigest([u8; 32]);
+struct KeyDigest(Fingerprint);
 
 impl std::hash::Hash for KeyDigest {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
@@ -76,7 +76,7 @@ impl Keys {
         }
         let digest = match key.strip_prefix("sha256:") {
             Some(hex) => unhex(hex).context("not 64 hexadecimal digits after sha256:")?,
-            None => Sha256::digest(key.as_bytes()).into(),
+            None => fingerprint(key),
         };
         let principal = Principal::new(name, role.parse()?);
         if self.0.insert(KeyDigest(digest), principal).is_some() {
@@ -89,8 +89,8 @@ impl Keys {
         self.0.is_empty()
     }
 
-    pub(super) fn find(&self, key: &str) -> Option<Principal> {
-        self.0.get(&KeyDigest(Sha256::digest(key.as_bytes()).into())).cloned()
+    pub(super) fn find(&self, key: Fingerprint) -> Option<Principal> {
+        self.0.get(&KeyDigest(key)).cloned()
     }
 }
 
@@ -116,11 +116,11 @@ mod tests {
 
     #[test]
     fn finds_plain_and_hashed_keys() {
-        let hashed = format!("ci:read:sha256:{}", hex(&Sha256::digest(b"hush")));
+        let hashed = format!("ci:read:sha256:{}", hex(&fingerprint("hush")));
         let keys = keys(&["ops:admin:a:b:c", &hashed]).expect("keys");
-        assert_eq!(keys.find("a:b:c").expect("known").role, Role::Admin);
-        assert_eq!(&*keys.find("hush").expect("known").name, "ci");
-        assert_eq!(keys.find("a:b"), None);
+        assert_eq!(keys.find(fingerprint("a:b:c")).expect("known").role, Role::Admin);
+        assert_eq!(&*keys.find(fingerprint("hush")).expect("known").name, "ci");
+        assert_eq!(keys.find(fingerprint("a:b")), None);
     }
 
     #[test]

@@ -27,6 +27,17 @@ pub(super) async fn summary<S: Service>(State(app): State<Arc<App<S>>>) -> Json<
     Json(app.health.summary(&app.findings().await))
 }
 
+/// Where clients get a token (RFC 9728): for strangers, so without a key. 404 where there is no provider.
+pub(super) async fn resource<S: Service>(State(app): State<Arc<App<S>>>, request: Request) -> Response {
+    let resource = app.resource(request.uri(), request.headers());
+    match resource.and_then(|resource| app.auth.resource_metadata(&resource)) {
+        Some(document) => Json(document).into_response(),
+        None => {
+            ToolError::new(Code::NotFound, "callers of this server get no tokens elsewhere").into_response()
+        }
+    }
+}
+
 pub(super) async fn metrics<S: Service>(State(app): State<Arc<App<S>>>, _: Admitted) -> Response {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], app.metrics.render()).into_response()
 }

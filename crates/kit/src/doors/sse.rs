@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::app::{App, Refusal};
+use crate::app::App;
 use crate::service::Service;
 use crate::{Code, ToolError};
 
@@ -144,8 +144,7 @@ pub(super) async fn message<S: Service>(
     };
     let session = app.sse.open().get(&session_id).filter(|session| session.owner == caller).cloned();
     let Some(Session { mut inbox, unanswered, .. }) = session else {
-        return Refusal(ToolError::new(Code::NotFound, "there is no such session; open one on sse"))
-            .into_response();
+        return ToolError::new(Code::NotFound, "there is no such session; open one on sse").into_response();
     };
     let body = match super::read(body, app.max_body_bytes).await {
         Ok(body) => body,
