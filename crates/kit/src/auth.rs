@@ -10,7 +10,7 @@ mod args;
 mod background;
 mod challenge;
 mod credential;
-mod followed;
+pub(crate) mod followed;
 mod keys;
 mod kubernetes;
 mod oidc;

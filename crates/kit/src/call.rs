@@ -1,11 +1,16 @@
-//! What a tool may know of the call it serves: progress out, cancellation in.
+//! What a tool may know of the call it serves: progress out, questions out and answers in, cancellation in.
 
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::Result;
+use crate::ask::{Asker, Question, filled};
 use crate::auth::{Principal, UpstreamToken};
 use crate::doors::sessions::Closed;
 
@@ -16,9 +21,22 @@ pub struct Call {
     cancelled: CancellationToken,
     principal: Principal,
     upstream_token: Option<UpstreamToken>,
+    asker: Asker,
 }
 
 impl Call {
+    /// The call of a request that is no tool's: a prompt's or a resource's.
+    pub fn of(context: &RequestContext<RoleServer>) -> Self {
+        Self {
+            token: context.meta.get_progress_token(),
+            peer: context.peer.clone(),
+            cancelled: context.ct.clone(),
+            principal: principal(context).cloned().unwrap_or_else(Principal::local),
+            upstream_token: extension::<UpstreamToken>(context).cloned(),
+            asker: Asker::of(context),
+        }
+    }
+
     /// Tells a client that asked for it how far the work is.
     pub async fn progress(&self, done: f64, total: Option<f64>, message: &str) {
         let Some(token) = self.token.clone() else { return };
@@ -35,6 +53,39 @@ impl Call {
         self.cancelled.cancelled().await;
     }
 
+    /// Has the user fill in a form with the fields of `T`, and waits for it in the way the client knows. Return its
+    /// error as it is: a client that answers by calling again makes the tool run again, up to here and on, so that
+    /// nothing may have been changed by then. `name` tells this question from the others of the call; questions that
+    /// are to be asked at once go through `futures::join!`.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` when the user declines; an error of the protocol for a client that cannot be asked.
+    pub async fn fill_in<T: JsonSchema + DeserializeOwned>(&self, name: &str, message: &str) -> Result<T> {
+        filled(name, self.ask(name, Question::form::<T>(message)).await?)
+    }
+
+    /// Puts any question, and gives the answer as the protocol has it; see [`Call::fill_in`].
+    ///
+    /// # Errors
+    /// An error of the protocol for a client that cannot be asked; `TIMEOUT_ERROR` for one that does not answer.
+    pub async fn ask(&self, name: &str, question: Question) -> Result<Value> {
+        self.asker.ask(name, question).await
+    }
+
+    /// Whether the client can be asked this.
+    pub fn can_ask(&self, question: &Question) -> bool {
+        self.asker.can(question)
+    }
+
+    /// Goes on when the user agrees; `message` is a whole sentence that says what would be done. Where nobody can be
+    /// asked, the caller says so with the tool's own argument `confirm`, a boolean.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` when the user declines; `VALIDATION_ERROR` when the argument is missing.
+    pub async fn confirm(&self, message: &str) -> Result<()> {
+        self.asker.confirm(message).await
+    }
+
     /// Who calls.
     pub fn principal(&self) -> &Principal {
         &self.principal
@@ -48,14 +99,7 @@ impl Call {
 
 impl<C: AsRequestContext> FromContextPart<C> for Call {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
-        let context = context.as_request_context();
-        Ok(Self {
-            token: context.meta.get_progress_token(),
-            peer: context.peer.clone(),
-            cancelled: context.ct.clone(),
-            principal: principal(context).cloned().unwrap_or_else(Principal::local),
-            upstream_token: extension::<UpstreamToken>(context).cloned(),
-        })
+        Ok(Self::of(context.as_request_context()))
     }
 }
 
@@ -71,15 +115,9 @@ pub(crate) fn trace_id(context: &RequestContext<RoleServer>) -> Option<&str> {
     (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
-/// Resolves when the session of the request is closed, or nobody can fetch its answer any more.
-pub(crate) fn closed(context: &RequestContext<RoleServer>) -> impl Future<Output = ()> + use<> {
-    let closed = extension::<Closed>(context).cloned();
-    async move {
-        match closed {
-            Some(Closed(closed)) => closed.cancelled_owned().await,
-            None => std::future::pending().await,
-        }
-    }
+/// Cancelled when the session of the request is closed, or nobody can fetch its answer any more.
+pub(crate) fn closed(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
+    extension::<Closed>(context).map(|Closed(closed)| closed.clone())
 }
 
 fn extension<T: Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<&T> {

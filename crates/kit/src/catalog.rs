@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
-use rmcp::model::Tool;
+use rmcp::model::{JsonObject, Tool};
 
 use crate::auth::Role;
+use crate::confirm::Confirms;
 use crate::metrics::{Metrics, ToolMetrics};
 use crate::policy::{Gate, Policy};
 use crate::schema;
@@ -19,6 +20,7 @@ pub(crate) struct Entry<S> {
     pub(crate) gate: Gate,
     pub(crate) metrics: ToolMetrics,
     pub(crate) secrets: Vec<String>,
+    pub(crate) confirms: Confirms,
     /// Some arguments travel as `Mcp-Param-*` headers too, which rmcp compares.
     pub(crate) arguments_in_headers: bool,
     /// Not an alias: listed over MCP.
@@ -88,8 +90,13 @@ impl<S: Service> Catalog<S> {
             );
             let mut names = vec![name.as_str()];
             names.extend(of.iter().filter(|(alias, _)| *alias == name).map(|(_, tool)| *tool));
+            let gate = policy.gate(tool, &names);
+            let mut schema = JsonObject::clone(&tool.input_schema);
+            let confirms = Confirms::offer(tool, &mut schema, gate.confirms)?;
+            tool.input_schema = Arc::new(schema);
             let entry = Entry {
-                gate: policy.gate(tool, &names),
+                gate,
+                confirms,
                 metrics: metrics.tool(&name),
                 secrets: audit::secret_arguments(tool),
                 arguments_in_headers: has_header_arguments(tool),

@@ -8,7 +8,9 @@ use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
+use tokio_util::sync::CancellationToken;
 
+use crate::ask::{Patience, Raised, Rounds, Said, Turn};
 use crate::auth::Principal;
 use crate::call::{closed, principal, trace_id};
 use crate::calls::Calls;
@@ -16,7 +18,10 @@ use crate::catalog::{Catalog, Entry};
 use crate::record::Record;
 use crate::service::Service;
 use crate::text::clip;
-use crate::{Code, ToolError, params};
+use crate::{Code, ToolError, confirm, params};
+
+/// The method, as states are bound to it.
+const TOOLS_CALL: &str = "tools/call";
 
 /// A server with its tools and the limits on calling them.
 pub(crate) struct Dispatch<S> {
@@ -28,6 +33,7 @@ pub(crate) struct Dispatch<S> {
     pub(crate) operator: Option<Principal>,
     /// Calls in flight, so that a shutdown can wait for them.
     pub(crate) calls: Calls,
+    pub(crate) rounds: Rounds,
 }
 
 /// Why a call has no result.
@@ -76,37 +82,83 @@ impl<S: Service> Dispatch<S> {
         &self,
         entry: &Entry<S>,
         caller: &Principal,
-        params: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
+        mut params: CallToolRequestParams,
+        mut context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, Failure> {
-        let name = &entry.route.attr.name;
-        entry.gate.enter(name, caller).map_err(Failure::Tool)?;
+        let turn = self.enter(entry, caller, &mut params, &mut context)?;
+        let until = Until::of(&context, &turn);
+        let agreed = match entry.confirms.first {
+            true => self.within(entry, &until, confirm::first(entry, &params, &context)).await?,
+            false => Ok(()),
+        };
+        let outcome = match agreed {
+            Ok(()) => {
+                let work = (entry.route.call)(ToolCallContext::new(&self.service, params, context));
+                self.within(entry, &until, work).await?
+            }
+            Err(error) => Err(error.into()),
+        };
+        match outcome {
+            Ok(response) => self.fits(entry, response).map_err(Failure::Tool),
+            Err(error) => match Raised::questions(&error) {
+                Some(questions) => {
+                    self.rounds.again(&turn, questions).map(CallToolResponse::from).map_err(Failure::Tool)
+                }
+                None => Err(match ToolError::from_protocol(&error) {
+                    Some(error) => Failure::Tool(entry.without_secret(error)),
+                    None => Failure::Protocol(error),
+                }),
+            },
+        }
+    }
+
+    /// Lets a call in, or on when it comes again with an answer.
+    fn enter(
+        &self,
+        entry: &Entry<S>,
+        caller: &Principal,
+        params: &mut CallToolRequestParams,
+        context: &mut RequestContext<RoleServer>,
+    ) -> Result<Turn, Failure> {
+        let name = &*entry.route.attr.name;
+        entry.gate.allow(name, caller).map_err(Failure::Tool)?;
+        let came = (params.input_responses.take(), params.request_state.take());
+        let turn = self
+            .rounds
+            .begin(caller, (TOOLS_CALL, name), params.arguments.as_ref(), came, context)
+            .map_err(Failure::Protocol)?;
+        if !turn.goes_on {
+            entry.gate.count(name, caller).map_err(Failure::Tool)?;
+        }
         if let Some(field) = params.arguments.as_ref().and_then(params::nul) {
             let message = format!("{field} holds a NUL character");
             return Err(Failure::Tool(ToolError::invalid(field, message)));
         }
-        let cancelled = context.ct.clone();
-        let closed = closed(&context);
-        let work = (entry.route.call)(ToolCallContext::new(&self.service, params, context));
-        let work = tokio::time::timeout(self.deadline, AssertUnwindSafe(work).catch_unwind());
+        if let Some(said) = entry.confirms.take(&mut params.arguments) {
+            context.extensions.insert(Said(said));
+        }
+        Ok(turn)
+    }
+
+    /// Works on a call as long as it may.
+    async fn within<T>(
+        &self,
+        entry: &Entry<S>,
+        until: &Until,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
         let outcome = tokio::select! {
             biased;
-            outcome = work => outcome,
-            () = cancelled.cancelled() => return Err(Failure::Cancelled),
+            outcome = AssertUnwindSafe(work).catch_unwind() => outcome,
+            () = until.cancelled.cancelled() => return Err(Failure::Cancelled),
             () = self.calls.are_cut() => return Err(Failure::Tool(cut_off(entry))),
-            () = closed => return Err(Failure::Cancelled),
+            () = until.closed() => return Err(Failure::Cancelled),
+            () = until.too_long(self.deadline) => return Err(Failure::Tool(self.too_slow(entry))),
         };
-        match outcome {
-            Ok(Ok(Ok(response))) => self.fits(entry, response).map_err(Failure::Tool),
-            Ok(Ok(Err(error))) => Err(match ToolError::from_protocol(&error) {
-                Some(error) => Failure::Tool(entry.without_secret(error)),
-                None => Failure::Protocol(error),
-            }),
-            Ok(Err(_panic)) => {
-                Err(Failure::Tool(ToolError::internal(format!("{name} panicked; this is a bug"))))
-            }
-            Err(_elapsed) => Err(Failure::Tool(self.too_slow(entry))),
-        }
+        outcome.map_err(|_panic| {
+            let name = &entry.route.attr.name;
+            Failure::Tool(ToolError::internal(format!("{name} panicked; this is a bug")))
+        })
     }
 
     fn too_slow(&self, entry: &Entry<S>) -> ToolError {
@@ -143,6 +195,33 @@ impl<S: Service> Dispatch<S> {
         )
         .with("bytes", size)
         .with("limit", limit))
+    }
+}
+
+/// What ends a call before its tool does.
+struct Until {
+    cancelled: CancellationToken,
+    closed: Option<CancellationToken>,
+    patience: Option<Patience>,
+}
+
+impl Until {
+    fn of(context: &RequestContext<RoleServer>, turn: &Turn) -> Self {
+        Self { cancelled: context.ct.clone(), closed: closed(context), patience: turn.patience.clone() }
+    }
+
+    async fn closed(&self) {
+        match &self.closed {
+            Some(closed) => closed.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn too_long(&self, deadline: Duration) {
+        match &self.patience {
+            Some(patience) => patience.ends(deadline).await,
+            None => tokio::time::sleep(deadline).await,
+        }
     }
 }
 

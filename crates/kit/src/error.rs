@@ -7,6 +7,8 @@ use rmcp::model::{CallToolResponse, ErrorCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::ask::Raised;
+
 /// What a tool returns. Name it `Result` in tool signatures: rmcp's macro infers the output schema from
 /// the spelling `Result<Json<T>>`.
 pub type Result<T, E = ToolError> = std::result::Result<T, E>;
@@ -103,12 +105,15 @@ pub struct ToolError {
     pub details: Map<String, Value>,
     #[serde(skip)]
     source: Option<String>,
+    /// Not a failure: what a call that asks back returns early with.
+    #[serde(skip)]
+    raised: Option<Box<Raised>>,
 }
 
 impl ToolError {
     /// An error with this code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Map::new(), source: None }
+        Self { code, message: message.into(), details: Map::new(), source: None, raised: None }
     }
 
     /// A bad argument; `field` is its path in the arguments (`filters[0].name`).
@@ -124,6 +129,14 @@ impl ToolError {
     /// A bug of ours.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Code::InternalError, message)
+    }
+
+    /// What a tool returns early with and the dispatcher understands.
+    pub(crate) fn raising(raised: Raised) -> Self {
+        Self {
+            raised: Some(Box::new(raised)),
+            ..Self::internal("this call asks back, which cannot be done here")
+        }
     }
 
     /// Adds one detail.
@@ -174,6 +187,7 @@ impl ToolError {
             message: error.message.to_string(),
             details: data.get("details").and_then(Value::as_object).cloned().unwrap_or_default(),
             source: data.get("source").and_then(Value::as_str).map(str::to_owned),
+            raised: None,
         })
     }
 }
@@ -190,6 +204,9 @@ impl std::error::Error for ToolError {}
 /// with `isError` (MCP) or a status (REST).
 impl From<ToolError> for ErrorData {
     fn from(error: ToolError) -> Self {
+        if let Some(raised) = error.raised {
+            return raised.into_protocol();
+        }
         let mut data = Map::new();
         data.insert("gantry".into(), error.code.as_str().into());
         data.insert("details".into(), error.details.into());

@@ -7,6 +7,7 @@ use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 
+use crate::ask::{Raised, Turn};
 use crate::dispatch::Dispatch;
 use crate::service::Service;
 use crate::signature::{Pen, Signature, Signed};
@@ -47,6 +48,30 @@ impl<S: Service> Handler<S> {
 
     fn service(&self) -> &S {
         &self.dispatch.service
+    }
+
+    /// Opens what came back with a request that is not a call of a tool.
+    fn begin(
+        &self,
+        what: (&str, &str),
+        arguments: Option<&JsonObject>,
+        came: (Option<InputResponses>, Option<String>),
+        context: &mut RequestContext<RoleServer>,
+    ) -> Result<Turn, ErrorData> {
+        let caller = self.dispatch.caller(context)?;
+        self.dispatch.rounds.begin(&caller, what, arguments, came, context)
+    }
+
+    /// Its questions, where such a request asks back.
+    fn or_again<R: From<InputRequiredResult>>(
+        &self,
+        turn: &Turn,
+        result: Result<R, ErrorData>,
+    ) -> Result<R, ErrorData> {
+        result.or_else(|error| match Raised::questions(&error) {
+            Some(questions) => Ok(self.dispatch.rounds.again(turn, questions)?.into()),
+            None => Err(error),
+        })
     }
 
     /// rmcp answers what nobody declared with an empty success; the truth is that there is no such method.
@@ -98,12 +123,15 @@ impl<S: Service> ServerHandler for Handler<S> {
 
     async fn get_prompt(
         &self,
-        request: GetPromptRequestParams,
-        context: RequestContext<RoleServer>,
+        mut request: GetPromptRequestParams,
+        mut context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.declared::<GetPromptRequestMethod>(self.info.capabilities.prompts.is_some())?;
         let pen = self.signature.pen(&context);
-        answer(pen, self.service().get_prompt(request, context).await)
+        let came = (request.input_responses.take(), request.request_state.take());
+        let what = (GetPromptRequestMethod::VALUE, &*request.name);
+        let turn = self.begin(what, request.arguments.as_ref(), came, &mut context)?;
+        answer(pen, self.or_again(&turn, self.service().get_prompt(request, context).await))
     }
 
     async fn list_prompts(
@@ -138,12 +166,15 @@ impl<S: Service> ServerHandler for Handler<S> {
 
     async fn read_resource(
         &self,
-        request: ReadResourceRequestParams,
-        context: RequestContext<RoleServer>,
+        mut request: ReadResourceRequestParams,
+        mut context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.declared::<ReadResourceRequestMethod>(self.info.capabilities.resources.is_some())?;
         let pen = self.signature.pen(&context);
-        answer(pen, self.service().read_resource(request, context).await)
+        let came = (request.input_responses.take(), request.request_state.take());
+        let what = (ReadResourceRequestMethod::VALUE, &*request.uri);
+        let turn = self.begin(what, None, came, &mut context)?;
+        answer(pen, self.or_again(&turn, self.service().read_resource(request, context).await))
     }
 
     #[expect(deprecated, reason = "clients of 2025 still set the level")]

@@ -14,10 +14,12 @@ pub mod settings;
 pub mod tls;
 
 mod app;
+mod ask;
 mod audit;
 mod call;
 mod calls;
 mod catalog;
+mod confirm;
 mod dispatch;
 mod doors;
 mod handler;
@@ -32,6 +34,7 @@ mod shutdown;
 mod signature;
 mod text;
 
+pub use ask::{Question, words};
 pub use call::Call;
 pub use error::{Code, Result, ToolError};
 pub use guard::Guard;

@@ -50,6 +50,7 @@ impl FromStr for RateLimit {
 pub(crate) struct Policy {
     read_only: bool,
     disable_destructive: bool,
+    confirm_destructive: bool,
     allow: Option<Vec<Pattern>>,
     deny: Vec<Pattern>,
     limits: Vec<(Pattern, Arc<Limiter>)>,
@@ -64,6 +65,7 @@ impl Policy {
         Ok(Self {
             read_only: settings.read_only,
             disable_destructive: settings.disable_destructive,
+            confirm_destructive: settings.ask.confirm_destructive,
             allow,
             deny: patterns(&settings.deny_tools).context("--deny-tools (GANTRY_DENY_TOOLS)")?,
             limits: settings.rate_limit.iter().map(RateLimit::limiter).collect(),
@@ -104,7 +106,7 @@ impl Policy {
         let limits = self.limits.iter().filter(|(glob, _)| names.iter().any(|name| glob.matches(name)));
         let limiters = limits.map(|(_, limiter)| limiter.clone()).collect();
         let counted_as = names.last().copied().unwrap_or_default().into();
-        Gate { writes, closed, limiters, counted_as }
+        Gate { writes, confirms: destroys && self.confirm_destructive, closed, limiters, counted_as }
     }
 }
 
@@ -151,6 +153,8 @@ fn patterns(globs: &[String]) -> anyhow::Result<Vec<Pattern>> {
 pub(crate) struct Gate {
     /// The tool is not marked read-only.
     pub(crate) writes: bool,
+    /// The operator wants every call of it confirmed.
+    pub(crate) confirms: bool,
     /// The setting that took the tool out of this server.
     closed: Option<&'static str>,
     limiters: Vec<Arc<Limiter>>,
@@ -164,8 +168,8 @@ impl Gate {
         self.closed.is_none() && (role > Role::Read || !self.writes)
     }
 
-    /// Whether this call may go on; counts it towards the limits.
-    pub(crate) fn enter(&self, name: &str, principal: &Principal) -> Result<(), ToolError> {
+    /// Whether the caller may call this at all.
+    pub(crate) fn allow(&self, name: &str, principal: &Principal) -> Result<(), ToolError> {
         if let Some(setting) = self.closed {
             return Err(ToolError::new(
                 Code::Forbidden,
@@ -178,6 +182,11 @@ impl Gate {
                 format!("{name} changes things; the key {} may only read", principal.name),
             ));
         }
+        Ok(())
+    }
+
+    /// Counts a call towards the limits.
+    pub(crate) fn count(&self, name: &str, principal: &Principal) -> Result<(), ToolError> {
         self.limiters.iter().try_for_each(|limiter| {
             limiter.count(&principal.name, &self.counted_as).map_err(|wait| {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -197,6 +206,7 @@ mod tests {
         let mut policy = Policy {
             read_only: false,
             disable_destructive: false,
+            confirm_destructive: false,
             allow: None,
             deny: vec![],
             limits: vec![],
@@ -231,7 +241,7 @@ mod tests {
     fn an_alias_cannot_get_round_its_tools_name() {
         let deny = policy(|policy| policy.deny = patterns(&["docker_restart".into()]).expect("glob"));
         let gate = deny.gate(&tool(false, false), &["restart_service", "docker_restart"]);
-        let error = gate.enter("restart_service", &principal("ops", Role::Admin)).expect_err("denied");
+        let error = gate.allow("restart_service", &principal("ops", Role::Admin)).expect_err("denied");
         assert_eq!(error.code, Code::Forbidden);
     }
 
@@ -239,8 +249,8 @@ mod tests {
     fn a_read_key_calls_only_what_it_sees() {
         let gate = policy(|_| {}).gate(&tool(false, false), &["x"]);
         assert!(!gate.shows(Role::Read));
-        assert_eq!(gate.enter("x", &principal("ci", Role::Read)).expect_err("no").code, Code::Forbidden);
-        assert!(gate.enter("x", &principal("ci", Role::Write)).is_ok());
+        assert_eq!(gate.allow("x", &principal("ci", Role::Read)).expect_err("no").code, Code::Forbidden);
+        assert!(gate.allow("x", &principal("ci", Role::Write)).is_ok());
     }
 
     #[test]
@@ -250,11 +260,11 @@ mod tests {
         let (gate, alias) =
             (gate.gate(&tool(true, false), &["x"]), gate.gate(&tool(true, false), &["old_x", "x"]));
         let (one, two) = (principal("one", Role::Read), principal("two", Role::Read));
-        assert!(gate.enter("x", &one).is_ok() && alias.enter("old_x", &one).is_ok());
-        let error = gate.enter("x", &one).expect_err("limited");
+        assert!(gate.count("x", &one).is_ok() && alias.count("old_x", &one).is_ok());
+        let error = gate.count("x", &one).expect_err("limited");
         assert_eq!(error.code, Code::RateLimited);
         assert!((1..=30).contains(&error.details["retry_after"].as_u64().expect("seconds")));
-        assert!(gate.enter("x", &two).is_ok());
+        assert!(gate.count("x", &two).is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rmcp::model::{CallToolResponse, JsonObject};
 
+use crate::ask::DECLINED;
 use crate::auth::Principal;
 use crate::catalog::Entry;
 use crate::dispatch::Failure;
@@ -50,6 +51,7 @@ impl<'a, S> Record<'a, S> {
             Ok(CallToolResponse::InputRequired(_)) => "asked back",
             Ok(CallToolResponse::Task(_)) => "task",
             Ok(_) => "other",
+            Err(Failure::Tool(error)) if error.details.contains_key(DECLINED) => DECLINED,
             Err(Failure::Tool(error)) => error.code.as_str(),
             Err(Failure::Protocol(_)) => "protocol error",
             Err(Failure::Cancelled) => CANCELLED,

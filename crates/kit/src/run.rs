@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::ask::Rounds;
 use crate::auth::{Auth, Place, Principal, Resource, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
@@ -125,6 +126,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         max_output_bytes: settings.max_output_bytes,
         operator: listener.is_none().then(Principal::local),
         calls: Calls::default(),
+        rounds: Rounds::new(S::SLUG, &settings.ask)?,
     });
     let handler = Handler::new(dispatch.clone(), auth.is_on())?;
     let streams = CancellationToken::new();

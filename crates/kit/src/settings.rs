@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::ask::AskArgs;
 use crate::auth::AuthArgs;
 use crate::guard::Guard;
 use crate::log::LogArgs;
@@ -265,6 +266,9 @@ pub struct Settings {
         help_heading = "What may be called"
     )]
     pub(crate) rate_limit: Vec<RateLimit>,
+
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
 
     /// Longest a call may take; changes half done still run to their end
     #[arg(

@@ -33,7 +33,8 @@ impl ServerHandler for Everything {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        prompts::get(&request, &context, *self.state.borrow())
+        let state = *self.state.borrow();
+        prompts::get(&request, &context, state).await
     }
 
     async fn list_resources(

@@ -1,22 +1,15 @@
 //! Tools that talk with the client while they work: progress, and questions asked in the way the client knows.
 
-#![expect(deprecated, reason = "sampling stays until 2027")]
-
 use std::time::Duration;
 
-use kit::{Call, Parameters, Result};
-use rmcp::handler::server::tool::InputResponses;
-use rmcp::model::{
-    CallToolResponse, CallToolResult, ContentBlock, CreateMessageResult, ElicitationSchema, object,
-};
-use rmcp::service::RequestContext;
-use rmcp::{ErrorData, RoleServer, tool, tool_router};
+use kit::{Call, Parameters, Question, Result, ToolError, words};
+use rmcp::model::{ElicitationSchema, object};
+use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Everything;
-use crate::ask::{self, Asked};
 
 /// A pause that lets messages reach the client one at a time.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
@@ -71,14 +64,12 @@ impl Everything {
     async fn test_sampling(
         &self,
         Parameters(SamplingInput { prompt }): Parameters<SamplingInput>,
-        InputResponses(answers): InputResponses,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let question = ask::sample(&prompt, 100);
-        Ok(match ask::once(&context, &answers.unwrap_or_default(), question).await? {
-            Asked::Answer(answer) => text(format!("LLM response: {}", reply(answer)?)),
-            Asked::Again(result) => result.into(),
-        })
+        call: Call,
+    ) -> Result<String> {
+        let answer = call.ask("answer", Question::sample(prompt, 100)).await?;
+        let words = words(&answer)
+            .ok_or_else(|| ToolError::service("the client's model did not answer with text"))?;
+        Ok(format!("LLM response: {words}"))
     }
 
     /// Asks the user for a name and an address.
@@ -86,23 +77,15 @@ impl Everything {
     async fn test_elicitation(
         &self,
         Parameters(ElicitationInput { message }): Parameters<ElicitationInput>,
-        InputResponses(answers): InputResponses,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let question = ask::form::<Person>(&message);
-        Ok(match ask::once(&context, &answers.unwrap_or_default(), question).await? {
-            Asked::Answer(answer) => text(format!("User response: {}", described(&answer))),
-            Asked::Again(result) => result.into(),
-        })
+        call: Call,
+    ) -> Result<String> {
+        let answer = call.ask("answer", Question::form::<Person>(message)).await?;
+        Ok(format!("User response: {}", described(&answer)))
     }
 
     /// Asks the user to fill in a form that has a default in every field.
     #[tool(title = "Elicitation with defaults", annotations(read_only_hint = true, open_world_hint = false))]
-    async fn test_elicitation_sep1034_defaults(
-        &self,
-        InputResponses(answers): InputResponses,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn test_elicitation_sep1034_defaults(&self, call: Call) -> Result<String> {
         let properties = json!({
             "name": {"type": "string", "default": "John Doe"},
             "age": {"type": "integer", "default": 30},
@@ -110,16 +93,12 @@ impl Everything {
             "status": {"type": "string", "enum": ["active", "inactive", "pending"], "default": "active"},
             "verified": {"type": "boolean", "default": true},
         });
-        complete_form("Please check these values", properties, &context, answers).await
+        complete_form(&call, "Please check these values", properties).await
     }
 
     /// Asks the user to choose, in every way there is to offer a choice.
     #[tool(title = "Elicitation with choices", annotations(read_only_hint = true, open_world_hint = false))]
-    async fn test_elicitation_sep1330_enums(
-        &self,
-        InputResponses(answers): InputResponses,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn test_elicitation_sep1330_enums(&self, call: Call) -> Result<String> {
         let options = json!(["option1", "option2", "option3"]);
         let titled = json!([
             {"const": "value1", "title": "First Option"},
@@ -137,60 +116,36 @@ impl Everything {
             "untitledMulti": {"type": "array", "items": {"type": "string", "enum": options}},
             "titledMulti": {"type": "array", "items": {"anyOf": titled}},
         });
-        complete_form("Please choose", properties, &context, answers).await
+        complete_form(&call, "Please choose", properties).await
     }
 
     /// Reports progress and then asks the user, all on the stream of the one request.
     #[tool(title = "Streamed elicitation", annotations(read_only_hint = true, open_world_hint = false))]
-    async fn test_streaming_elicitation(
-        &self,
-        call: Call,
-        InputResponses(answers): InputResponses,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn test_streaming_elicitation(&self, call: Call) -> Result<String> {
         call.progress(1.0, Some(2.0), "about to ask").await;
-        let properties = json!({"proceed": {"type": "boolean"}});
-        complete_form("May this go on?", properties, &context, answers).await
+        complete_form(&call, "May this go on?", json!({"proceed": {"type": "boolean"}})).await
     }
 
     /// Needs a client that lends its model, and refuses others.
     #[tool(title = "Required capability", annotations(read_only_hint = true, open_world_hint = false))]
-    async fn test_missing_capability(
-        &self,
-        context: RequestContext<RoleServer>,
-    ) -> Result<String, ErrorData> {
-        ask::require(&context, &ask::sample("", 1))?;
+    async fn test_missing_capability(&self, call: Call) -> Result<String> {
+        let question = Question::sample("", 1);
+        if !call.can_ask(&question) {
+            // Says which capability is missing.
+            call.ask("sample", question).await?;
+        }
         Ok("The client declared sampling.".into())
     }
 }
 
-async fn complete_form(
-    message: &str,
-    properties: Value,
-    context: &RequestContext<RoleServer>,
-    answers: Option<rmcp::model::InputResponses>,
-) -> Result<CallToolResponse, ErrorData> {
+async fn complete_form(call: &Call, message: &str, properties: Value) -> Result<String> {
     let schema = object(json!({"type": "object", "properties": properties}));
     let schema = ElicitationSchema::from_json_schema(schema)
-        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-    Ok(match ask::once(context, &answers.unwrap_or_default(), ask::fill(message, schema)).await? {
-        Asked::Answer(answer) => text(format!("Elicitation completed: {}", described(&answer))),
-        Asked::Again(result) => result.into(),
-    })
+        .map_err(|error| ToolError::internal("no form").because(&error))?;
+    let answer = call.ask("answer", Question::fill_in(message, schema)).await?;
+    Ok(format!("Elicitation completed: {}", described(&answer)))
 }
 
 fn described(answer: &Value) -> String {
     format!("action={}, content={}", answer["action"].as_str().unwrap_or_default(), answer["content"])
-}
-
-fn reply(answer: Value) -> Result<String, ErrorData> {
-    serde_json::from_value::<CreateMessageResult>(answer)
-        .ok()
-        .as_ref()
-        .and_then(ask::words)
-        .ok_or_else(|| ErrorData::invalid_params("the client's model did not answer with text", None))
-}
-
-pub(crate) fn text(text: impl Into<String>) -> CallToolResponse {
-    CallToolResult::success(vec![ContentBlock::text(text)]).into()
 }

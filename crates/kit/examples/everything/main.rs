@@ -2,7 +2,6 @@
 //! shortest example of how a server is written. `Everything`, `echo` and `note` are all that a server needs; the
 //! modules hold what the suite wants to see.
 
-mod ask;
 mod changes;
 mod clients;
 mod content;
@@ -13,7 +12,6 @@ mod logging;
 mod prompts;
 mod resources;
 mod schemas;
-mod seal;
 mod upstream;
 
 use std::process::ExitCode;
@@ -33,7 +31,6 @@ fn main() -> ExitCode {
 struct Everything {
     state: watch::Sender<changes::State>,
     clients: clients::Clients,
-    seal: seal::Seal,
     upstream: upstream::Upstream,
 }
 
@@ -56,7 +53,6 @@ impl Service for Everything {
         Ok(Self {
             state: watch::Sender::default(),
             clients: clients::Clients::default(),
-            seal: seal::Seal::new()?,
             upstream: upstream::Upstream::new(args.upstream_url, &kit)?,
         })
     }

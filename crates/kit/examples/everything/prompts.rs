@@ -1,5 +1,6 @@
 //! The prompts, and what is suggested for their arguments.
 
+use kit::Call;
 use rmcp::ErrorData;
 use rmcp::RoleServer;
 use rmcp::model::*;
@@ -7,7 +8,6 @@ use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::ask::{again, filled, form};
 use crate::changes::State;
 use crate::content::{PNG, embedded};
 
@@ -43,7 +43,7 @@ pub(crate) fn list(state: State) -> Vec<Prompt> {
 }
 
 /// Makes a prompt.
-pub(crate) fn get(
+pub(crate) async fn get(
     request: &GetPromptRequestParams,
     context: &RequestContext<RoleServer>,
     state: State,
@@ -66,11 +66,8 @@ pub(crate) fn get(
             vec![shows(ContentBlock::image(PNG, "image/png")), says("Please analyze the image above.")]
         }
         "test_input_required_result_prompt" => {
-            let answers = request.input_responses.clone().unwrap_or_default();
-            let Some(UserContext { context }) = filled(&answers, "user_context")? else {
-                let question = form::<UserContext>("What context should the prompt use?");
-                return Ok(again(context, [("user_context", question)], None)?.into());
-            };
+            let question = "What context should the prompt use?";
+            let UserContext { context } = Call::of(context).fill_in("user_context", question).await?;
             vec![says(format!("Consider this context: {context}"))]
         }
         DYNAMIC if state.extra_prompt => vec![says("Now I am here.")],

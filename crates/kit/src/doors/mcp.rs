@@ -18,6 +18,7 @@ use super::plain::PlainCall;
 use tokio_util::sync::DropGuard;
 
 use crate::app::App;
+use crate::ask::Mute;
 use crate::service::Service;
 
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -50,7 +51,11 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, request: R
     }
     let wants_events = tidy_accept(&mut parts);
     let endless = parts.headers.get(METHOD).is_some_and(|method| method == "subscriptions/listen");
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+    let is_batch = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if is_batch || !wants_events {
+        parts.extensions.insert(Mute);
+    }
+    if is_batch {
         return batch(&app, parts, &body).await;
     }
     let closes = parts.method == Method::DELETE;

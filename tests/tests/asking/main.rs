@@ -1,0 +1,6 @@
+//! Servers that ask back: in rounds over replicas, over sessions, with an argument where nobody can be asked; and
+//! calls that become tasks.
+
+mod client;
+mod confirm;
+mod rounds;
