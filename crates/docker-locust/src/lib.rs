@@ -101,9 +101,9 @@ impl Service for DockerLocust {
             own: Own::detect(),
             health_timeout: docker.health_timeout,
             keep_replaced: docker.keep_replaced,
-            kit,
+            kit: kit.clone(),
         };
-        tokio::spawn(replacer.clone().keep_sweeping());
+        kit.once_open(replacer.clone().keep_sweeping());
         Ok(Self { replacer, reveal_env: docker.reveal_env, locust, databases })
     }
 

@@ -4,6 +4,7 @@
 //! whole one.
 
 pub mod auth;
+pub mod cli;
 pub mod error;
 pub mod guard;
 pub mod health;

@@ -1,24 +1,26 @@
 //! From the command line to an open server: `run::<Service>()` is a server's whole `main`.
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use anyhow::Context;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use rmcp::transport::streamable_http_server::tower::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+mod verbs;
 
 use crate::app::App;
 use crate::ask::Rounds;
 use crate::auth::{Auth, Place, Principal, Resource, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
+use crate::cli::{self, Verb};
 use crate::dispatch::Dispatch;
 use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
@@ -39,14 +41,17 @@ struct Program<A: clap::Args> {
     service: A,
     #[command(flatten)]
     settings: Settings,
+    #[command(subcommand)]
+    verb: Option<Verb>,
 }
 
-/// Runs a server until it is told to stop. Exit code 2 for settings that cannot be, 1 for what fails later.
+/// Runs a server until it is told to stop, or does what its subcommand says. Exit code 2 for settings that cannot
+/// be, 1 for what fails later, and that of a shell for a second signal, which ends the program at once.
 pub fn run<S: Service>() -> ExitCode {
     let name = format!("gantry-{}", S::SLUG);
-    let command = Program::<S::Args>::command().name(name.clone()).about(S::ABOUT).version(crate::VERSION);
-    let (command, unknown) = settings::tidy(command);
-    let matches = command.get_matches();
+    let (command, unknown) = settings::tidy(command::<S>());
+    let mut command = cli::everywhere(command);
+    let matches = command.get_matches_mut();
     let program = match Program::<S::Args>::from_arg_matches(&matches) {
         Ok(program) => program,
         Err(error) => error.exit(),
@@ -58,25 +63,48 @@ pub fn run<S: Service>() -> ExitCode {
     let ended = crate::log::init(&program.settings.log)
         .map_err(|error| (error, 2))
         .inspect(|()| settings::warn_of(&unknown))
-        .and_then(|()| runtime.block_on(serve::<S>(program.service, &program.settings)));
-    let code = match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err((error, code)) => failed(&name, &error, code),
-    };
+        .and_then(|()| {
+            runtime.block_on(async {
+                match &program.verb {
+                    None => serve::<S>(program.service, &program.settings).await,
+                    Some(verb) => {
+                        verbs::perform::<S>(verb, &command, &matches).await.map_err(|error| (error, 2))
+                    }
+                }
+            })
+        });
+    let code = ended.unwrap_or_else(|(error, code)| failed(&name, &error, code));
     // A read of stdin cannot be interrupted; nothing else is left.
     runtime.shutdown_background();
     code
 }
 
+/// The program's command line.
+fn command<S: Service>() -> Command {
+    Program::<S::Args>::command().name(format!("gantry-{}", S::SLUG)).about(S::ABOUT).version(crate::VERSION)
+}
+
 /// The whole life of a server; an error comes with its exit code.
-async fn serve<S: Service>(args: S::Args, settings: &Settings) -> Result<(), (anyhow::Error, u8)> {
+async fn serve<S: Service>(args: S::Args, settings: &Settings) -> Result<ExitCode, (anyhow::Error, u8)> {
     // Before anything says that the server is there: whoever hears it may send a signal.
-    let mut stop = pin!(signalled().map_err(|error| (error, 1))?);
+    let mut signals = Signals::new().map_err(|error| (error.into(), 1))?;
     let server = tokio::select! {
         server = start::<S>(args, settings) => server.map_err(|error| (error, 2))?,
-        () = &mut stop => return Ok(()),
+        _ = signals.next() => return Ok(ExitCode::SUCCESS),
     };
-    server.run(stop).await.map_err(|error| (error, 1))
+    let stop = CancellationToken::new();
+    let impatience = async {
+        signals.next().await;
+        stop.cancel();
+        signals.next().await
+    };
+    tokio::select! {
+        ended = server.run(stop.cancelled()) => ended.map(|()| ExitCode::SUCCESS).map_err(|error| (error, 1)),
+        (name, code) = impatience => {
+            tracing::warn!(signal = name, "told again to stop: ends at once, whatever is under way");
+            Ok(ExitCode::from(code))
+        }
+    }
 }
 
 /// On a single core a second thread would only be in the way.
@@ -96,6 +124,22 @@ fn failed(name: &str, error: &anyhow::Error, code: u8) -> ExitCode {
 }
 
 async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result<Server<S>> {
+    let (server, generated) = prepare(args, settings).await?;
+    if let Some(listener) = &server.listener {
+        let address = listener.local_addr()?;
+        tracing::info!(address = %address, tls = server.tls.is_some(), version = crate::VERSION, "listening");
+        if let Some(key) = generated {
+            introduce::<S>(settings.tls.scheme(), address, &key);
+        }
+    }
+    Ok(server)
+}
+
+/// A server with all that it needs, which nobody hears of yet, and the key that was made for it, if any.
+async fn prepare<S: Service>(
+    args: S::Args,
+    settings: &Settings,
+) -> anyhow::Result<(Server<S>, Option<String>)> {
     anyhow::ensure!(
         settings.shutdown_delay <= settings.shutdown_grace,
         "--shutdown-delay (GANTRY_SHUTDOWN_DELAY) is part of --shutdown-grace and cannot be longer"
@@ -116,6 +160,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         max_output_bytes: settings.max_output_bytes,
         changes: TaskTracker::new(),
         authorities,
+        open: CancellationToken::new(),
         stopping: CancellationToken::new(),
     };
     let service = S::connect(args, kit.clone()).await?;
@@ -155,13 +200,7 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         told_refusal: AtomicI64::default(),
         streams,
     };
-    if let Some(address) = address {
-        tracing::info!(address = %address, tls = tls.is_some(), version = crate::VERSION, "listening");
-        if let Some(key) = generated {
-            introduce::<S>(settings.tls.scheme(), address, &key);
-        }
-    }
-    Ok(Server {
+    let server = Server {
         app: Arc::new(app),
         listener,
         tls,
@@ -170,7 +209,8 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         max_connections: settings.max_connections,
         grace: settings.shutdown_grace,
         delay: settings.shutdown_delay,
-    })
+    };
+    Ok((server, generated))
 }
 
 /// What identity needs to know of this server.
@@ -222,16 +262,24 @@ fn introduce<S: Service>(scheme: &str, address: SocketAddr, key: &str) {
     );
 }
 
-/// Resolves at SIGTERM or SIGINT.
-fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+/// What tells a program to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The next one's name, and the exit code that shells give a program which it ended.
+    async fn next(&mut self) -> (&'static str, u8) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => ("SIGTERM", 128 + 15),
+            _ = self.interrupt.recv() => ("SIGINT", 128 + 2),
         }
-    })
+    }
 }
 
 /// A server inside a test, on a free loopback port.

@@ -30,7 +30,8 @@ pub trait Service: ServerHandler + Sized {
     /// Its own settings.
     type Args: clap::Args + Send;
 
-    /// Makes the server from its settings. A missing upstream is no error here: tools and checks tell it.
+    /// Makes the server from its settings, and changes nothing in the world: it is also asked for by `check`. A missing
+    /// upstream is no error here: tools and checks tell it.
     fn connect(args: Self::Args, kit: Kit) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
     /// Its tools, a router a file. Adding routers up would let one tool silently take another's name.
@@ -61,6 +62,7 @@ pub struct Kit {
     pub(crate) max_output_bytes: usize,
     pub(crate) changes: TaskTracker,
     pub(crate) authorities: Authorities,
+    pub(crate) open: CancellationToken,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -82,6 +84,15 @@ impl Kit {
     /// When the machine's certificates cannot be read.
     pub fn http(&self, upstream: impl Into<String>, timeout: Duration) -> anyhow::Result<http::Client> {
         http::Client::new(upstream, timeout, &self.authorities)
+    }
+
+    /// Runs this beside the calls from when the server is open; a program that is only asked about itself never is.
+    pub fn once_open(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let open = self.open.clone();
+        tokio::spawn(async move {
+            open.cancelled().await;
+            work.await;
+        });
     }
 
     /// Cancelled when the program winds up, once the calls in flight have ended: the time for what runs beside

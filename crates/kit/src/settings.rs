@@ -40,6 +40,11 @@ impl Listen {
             SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
         })
     }
+
+    /// From now on any free port of the same address.
+    pub(crate) fn take_free_port(&mut self, default_port: u16) {
+        self.listen = Some(SocketAddr::new(self.address(default_port).ip(), 0));
+    }
 }
 
 /// The hosts and origins that requests may name.

@@ -40,6 +40,7 @@ pub(crate) struct Server<S: Service> {
 impl<S: Service> Server<S> {
     /// Serves until `stop` resolves, then winds up.
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        self.kit.open.cancel();
         let ended = match self.listener.take() {
             Some(listener) => self.serve_http(listener, stop).await,
             None => self.serve_stdio(stop).await,

@@ -420,8 +420,12 @@ impl Program {
     }
 
     fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        assert!(Command::new("kill").args([name, &id]).status().expect("kill").success());
     }
 
     fn end(&mut self) -> ExitStatus {
@@ -512,4 +516,19 @@ fn a_signal_before_any_word_on_stdio_ends_it() {
     program.hear("\"id\":1");
     program.terminate();
     assert_eq!(program.end().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        let mut program = Program::session(&[]);
+        program.call_and_hear("test_elicitation", "elicitation/create");
+        program.terminate();
+        hear(&program.stderr, "stopping");
+        let since = Instant::now();
+        program.signal(signal);
+        hear(&program.stderr, "told again to stop");
+        assert_eq!(program.end().code(), Some(code));
+        assert!(since.elapsed() < Duration::from_secs(10), "it did not wait for the call");
+    }
 }

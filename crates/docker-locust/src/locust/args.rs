@@ -15,7 +15,7 @@ pub struct LocustArgs {
     pub(crate) locust_url: Option<Secret>,
 
     /// User for a Locust with --web-login
-    #[arg(long, env = "LOCUST_USERNAME", value_name = "NAME", requires = "password")]
+    #[arg(long, env = "LOCUST_USERNAME", value_name = "NAME")]
     pub(crate) locust_username: Option<String>,
 
     /// Password for a Locust with --web-login; better is --locust-password-file
@@ -68,6 +68,12 @@ pub struct LocustArgs {
 impl LocustArgs {
     /// The address as a folder: joining a route to it must not replace a base path's last segment.
     pub(super) fn url(&self) -> anyhow::Result<Option<Url>> {
+        anyhow::ensure!(
+            self.locust_username.is_none()
+                || self.locust_password.is_some()
+                || self.locust_password_file.is_some(),
+            "LOCUST_USERNAME (--locust-username): needs --locust-password or --locust-password-file"
+        );
         let Some(text) = &self.locust_url else { return Ok(None) };
         let mut url: Url = text.reveal().parse().context("LOCUST_URL (--locust-url)")?;
         anyhow::ensure!(
@@ -155,7 +161,8 @@ mod tests {
         {
             assert!(parse(&args).unwrap_err().contains(args[0]), "{args:?}");
         }
-        assert!(parse(&["--locust-username", "ops"]).unwrap_err().contains("--locust-password"));
+        let args = parse(&["--locust-username", "ops"]).unwrap();
+        assert!(args.url().unwrap_err().to_string().contains("--locust-password"));
     }
 
     #[test]

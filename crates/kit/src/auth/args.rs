@@ -58,6 +58,11 @@ pub struct AuthArgs {
 }
 
 impl AuthArgs {
+    /// Under which client id people sign in with a provider; `None` when they do not.
+    pub(crate) fn sign_in(&self) -> Option<Option<&str>> {
+        self.auth.contains(&AuthMode::Oidc).then_some(self.oidc.oidc_client_id.as_deref())
+    }
+
     /// Whether any key is configured.
     pub(crate) fn has_keys(&self) -> bool {
         !self.api_keys.is_empty() || self.api_keys_file.is_some()
