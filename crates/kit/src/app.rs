@@ -11,7 +11,8 @@ use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
 use tokio_util::sync::CancellationToken;
 
 use crate::ToolError;
-use crate::auth::{Admission, Auth, Principal, Resource};
+use crate::auth::upstream::Source;
+use crate::auth::{Auth, Principal, Resource};
 use crate::dispatch::Dispatch;
 use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
@@ -31,6 +32,7 @@ pub(crate) struct App<S: Service> {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) sse: SseSessions,
     pub(crate) auth: Auth,
+    pub(crate) upstream: Source,
     pub(crate) guard: Guard,
     /// `--public-url`.
     pub(crate) public: Option<Resource>,
@@ -47,14 +49,16 @@ pub(crate) struct App<S: Service> {
 
 impl<S: Service> App<S> {
     /// Lets a request in: its host and origin are allowed and its caller is known. The caller is left in the
-    /// request's extensions; the credential goes no further.
+    /// request's extensions, and as whom it goes to the upstream; its credentials go no further.
     pub(crate) async fn admit(&self, parts: &mut Parts) -> Result<Principal, Refusal> {
         self.guard.check(&parts.uri, &parts.headers).map_err(|error| self.refuse(error, parts))?;
         let admitted = self.auth.admit(&parts.headers).await;
-        let Admission { principal, upstream } = admitted.map_err(|error| self.refuse(error, parts))?;
+        let admission = admitted.map_err(|error| self.refuse(error, parts))?;
         Auth::strip(&mut parts.headers);
-        if let Some(token) = upstream {
-            parts.extensions.insert(token);
+        let identified = self.upstream.identify(admission, &mut parts.headers).await;
+        let (principal, upstream) = identified.map_err(|error| self.refuse(error, parts))?;
+        if !self.upstream.is_own() {
+            parts.extensions.insert(upstream);
         }
         parts.extensions.insert(principal.clone());
         Ok(principal)

@@ -15,12 +15,14 @@ mod keys;
 mod kubernetes;
 mod oidc;
 mod roles;
+pub mod upstream;
 pub mod vouch;
 
 pub use args::{AuthArgs, AuthMode};
 pub use challenge::{Resource, WELL_KNOWN};
 #[cfg(feature = "testing")]
 pub use oidc::fuzz::verify_token;
+pub use upstream::{Upstream, UpstreamArgs, UpstreamAuth, UpstreamCredential};
 pub use vouch::{Verifier, Voucher};
 
 use crate::ToolError;
@@ -91,35 +93,18 @@ impl Principal {
     }
 }
 
-/// The bearer of a request under `--auth upstream`: the upstream's own token. Never printed.
-#[derive(Clone)]
-pub struct UpstreamToken(Arc<str>);
-
-impl UpstreamToken {
-    /// The token, for the request to the upstream and nothing else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for UpstreamToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UpstreamToken(…)")
-    }
-}
-
 /// A request that was let in.
 #[derive(Debug, Clone)]
 pub struct Admission {
     /// Whose it is.
     pub principal: Principal,
-    /// What the caller brought for the upstream.
-    pub upstream: Option<UpstreamToken>,
+    /// The token that proved it, where that is none of our own keys: a provider's, or the upstream's.
+    pub token: Option<UpstreamCredential>,
 }
 
 impl From<Principal> for Admission {
     fn from(principal: Principal) -> Self {
-        Self { principal, upstream: None }
+        Self { principal, token: None }
     }
 }
 
@@ -237,7 +222,8 @@ impl Auth {
             return Ok(principal.into());
         }
         // Boxed, so that a call with a key carries no room for it.
-        Box::pin(ways.ask(token, fingerprint)).await.map(Admission::from)
+        let principal = Box::pin(ways.ask(token, fingerprint)).await?;
+        Ok(Admission { principal, token: UpstreamCredential::bearer(token) })
     }
 
     /// Removes every header that [`Auth::admit`] reads.
@@ -331,7 +317,7 @@ fn by_upstream_token(headers: &HeaderMap) -> Result<Admission, ToolError> {
         Some(Credential::Token(token)) => {
             let digest = hex(&fingerprint(token)[..16]);
             let principal = Principal::new(format!("upstream:{digest}"), Role::Write);
-            Ok(Admission { principal, upstream: Some(UpstreamToken(token.into())) })
+            Ok(Admission { principal, token: UpstreamCredential::bearer(token) })
         }
         Some(Credential::Vouched(_)) => Err(untrusted()),
         None => Err(refuse("send the upstream's token as `Authorization: Bearer TOKEN`")),
@@ -344,6 +330,15 @@ fn only_the_edge() -> ToolError {
 
 fn untrusted() -> ToolError {
     refuse("X-Gantry-Principal: no edge is trusted here; only an edge may send it")
+}
+
+/// What a provider says over http, anyone on the way can say.
+fn warn_of_http(setting: &str, url: &url::Url) {
+    let local =
+        url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
+    if url.scheme() != "https" && !local {
+        tracing::warn!(setting, "not https: whoever can change what is on the way can be anybody here");
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Result;
 use crate::ask::{Asker, Question, filled};
-use crate::auth::{Principal, UpstreamToken};
+use crate::auth::{Principal, Upstream};
 use crate::doors::sessions::Closed;
 
 /// The call that a tool serves; an argument of the tool like [`crate::Parameters`].
@@ -20,7 +20,7 @@ pub struct Call {
     peer: Peer<RoleServer>,
     cancelled: CancellationToken,
     principal: Principal,
-    upstream_token: Option<UpstreamToken>,
+    upstream: Upstream,
     asker: Asker,
 }
 
@@ -32,7 +32,7 @@ impl Call {
             peer: context.peer.clone(),
             cancelled: context.ct.clone(),
             principal: principal(context).cloned().unwrap_or_else(Principal::local),
-            upstream_token: extension::<UpstreamToken>(context).cloned(),
+            upstream: extension::<Upstream>(context).cloned().unwrap_or_default(),
             asker: Asker::of(context),
         }
     }
@@ -91,9 +91,9 @@ impl Call {
         &self.principal
     }
 
-    /// The caller's own token for the upstream, under `--auth upstream`.
-    pub fn upstream_token(&self) -> Option<&UpstreamToken> {
-        self.upstream_token.as_ref()
+    /// As whom this call goes to the upstream.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
     }
 }
 

@@ -97,11 +97,18 @@ impl Client {
     ///
     /// # Errors
     /// Those of [`Client::ok`]; `SERVICE_ERROR` for a larger one.
-    pub async fn ok_within(&self, mut response: reqwest::Response, limit: usize) -> Result<bytes::Bytes> {
-        let status = response.status();
-        if !status.is_success() {
-            return Err(self.refused(status));
+    pub async fn ok_within(&self, response: reqwest::Response, limit: usize) -> Result<bytes::Bytes> {
+        match response.status() {
+            status if status.is_success() => self.body_within(response, limit).await,
+            status => Err(self.refused(status)),
         }
+    }
+
+    /// The body of an answer, whatever its status, that must not be larger than `limit` bytes.
+    ///
+    /// # Errors
+    /// `SERVICE_ERROR` for a larger one; those of a body that breaks off.
+    pub async fn body_within(&self, mut response: reqwest::Response, limit: usize) -> Result<bytes::Bytes> {
         let mut body = bytes::BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error.without_url()))? {
             if body.len() + chunk.len() > limit {

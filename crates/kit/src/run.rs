@@ -17,7 +17,8 @@ mod verbs;
 
 use crate::app::App;
 use crate::ask::Rounds;
-use crate::auth::{Auth, Place, Principal, Resource, Verifier};
+use crate::auth::upstream::Source;
+use crate::auth::{Auth, Place, Principal, Resource, UpstreamAuth, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
 use crate::cli::{self, Verb};
@@ -153,6 +154,11 @@ async fn prepare<S: Service>(
     let tls = settings.tls.read()?;
     let authorities = Authorities::read(settings.ca_file.as_deref())?;
     let auth = Auth::new(&settings.auth, place::<S>(settings, loopback, &authorities)?)?;
+    let upstream = Source::new(&settings.upstream, &settings.auth, S::UPSTREAM_AUTH, &authorities)?;
+    anyhow::ensure!(
+        listener.is_some() || upstream.is_own(),
+        "--upstream-auth (GANTRY_UPSTREAM_AUTH): on stdio there is no caller but the operator, so it must be `own`"
+    );
     let generated = auth.generated_key().map(str::to_owned);
     let metrics = Arc::new(Metrics::new(S::SLUG));
     let catalog = Catalog::new(&Policy::new(settings)?, &metrics)?;
@@ -191,6 +197,7 @@ async fn prepare<S: Service>(
         sessions,
         sse: SseSessions::new(settings.max_sessions),
         auth,
+        upstream,
         guard: guard(settings, address),
         public: settings.public_url.as_ref().map(Resource::public),
         scheme: settings.tls.scheme(),
@@ -225,7 +232,7 @@ fn place<S: Service>(
         .map(|file| Verifier::read("--trust-edge-key-file (GANTRY_TRUST_EDGE_KEY_FILE)", file, S::SLUG));
     Ok(Place {
         loopback,
-        takes_upstream_token: S::TAKES_UPSTREAM_TOKEN,
+        takes_upstream_token: S::UPSTREAM_AUTH.contains(&UpstreamAuth::Caller),
         edge: edge.transpose()?,
         authorities: authorities.clone(),
     })

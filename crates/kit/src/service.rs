@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::UpstreamAuth;
 use crate::health::Check;
 use crate::http::{self, Authorities};
 use crate::{Result, ToolError};
@@ -24,8 +25,9 @@ pub trait Service: ServerHandler + Sized {
     const PORT: u16;
     /// What it is for, in a sentence or two: for `--help` and for the model.
     const ABOUT: &'static str;
-    /// Whether `--auth upstream` makes sense: the upstream takes the caller's bearer token.
-    const TAKES_UPSTREAM_TOKEN: bool = false;
+    /// With whose credential its tools can go to the upstream ([`crate::Call::upstream`]); `--auth upstream` makes
+    /// sense where the caller's is among them.
+    const UPSTREAM_AUTH: &'static [UpstreamAuth] = &[UpstreamAuth::Own];
 
     /// Its own settings.
     type Args: clap::Args + Send;

@@ -9,7 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::ask::AskArgs;
-use crate::auth::AuthArgs;
+use crate::auth::{AuthArgs, UpstreamArgs};
 use crate::guard::Guard;
 use crate::log::LogArgs;
 use crate::policy::RateLimit;
@@ -299,6 +299,9 @@ pub struct Settings {
     /// Certificates of further authorities, in PEM, that upstreams' certificates may come from
     #[arg(long, env = "GANTRY_CA_FILE", value_name = "FILE", help_heading = "Upstreams")]
     pub(crate) ca_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) upstream: UpstreamArgs,
 
     #[command(flatten)]
     pub(crate) log: LogArgs,

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kit::auth::{Principal, Role, Voucher};
+use kit::auth::{Principal, Role, UpstreamAuth, Voucher};
 use kit::testing::{Running, start};
 use kit::{Aliases, Call, Check, Json, Kit, Parameters, Result, Service, Text, ToolError};
 use reqwest::Response;
@@ -28,7 +28,7 @@ impl Service for Temper {
     const SLUG: &'static str = "temper";
     const PORT: u16 = 0;
     const ABOUT: &'static str = "Tools of every temper.";
-    const TAKES_UPSTREAM_TOKEN: bool = true;
+    const UPSTREAM_AUTH: &'static [UpstreamAuth] = &[UpstreamAuth::Own, UpstreamAuth::Caller];
 
     type Args = Args;
 

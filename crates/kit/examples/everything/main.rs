@@ -16,6 +16,7 @@ mod upstream;
 
 use std::process::ExitCode;
 
+use kit::auth::UpstreamAuth;
 use kit::{Json, Kit, Parameters, Result, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::{tool, tool_router};
@@ -45,7 +46,8 @@ impl Service for Everything {
     const SLUG: &'static str = "everything";
     const PORT: u16 = 8010;
     const ABOUT: &'static str = "Example and measuring stick: tools, prompts and resources of every kind.";
-    const TAKES_UPSTREAM_TOKEN: bool = true;
+    const UPSTREAM_AUTH: &'static [UpstreamAuth] =
+        &[UpstreamAuth::Own, UpstreamAuth::Caller, UpstreamAuth::Exchange];
 
     type Args = Args;
 

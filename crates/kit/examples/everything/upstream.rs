@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use http::header::AUTHORIZATION;
 use kit::http::Client;
 use kit::{Call, Json, Kit, Parameters, Result, ToolError};
 use rmcp::{tool, tool_router};
@@ -43,7 +44,7 @@ struct UpstreamGetOutput {
 
 #[tool_router(router = upstream, vis = "pub(crate)")]
 impl Everything {
-    /// Gets a path of the upstream, with the caller's own token where one came along.
+    /// Gets a path of the upstream, with the caller's own credential where there is one.
     #[tool(
         title = "Get from upstream",
         annotations(read_only_hint = true, idempotent_hint = true, open_world_hint = true)
@@ -62,8 +63,8 @@ impl Everything {
         };
         let client = &self.upstream.client;
         let mut request = client.request(Method::GET, url);
-        if let Some(token) = call.upstream_token() {
-            request = request.bearer_auth(token.expose());
+        if let Some(credential) = call.upstream().credential() {
+            request = request.header(AUTHORIZATION, credential.authorization());
         }
         let response = client.send(request).await?;
         let status = response.status().as_u16();

@@ -11,8 +11,8 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The SHA-256 of a credential: what it is looked up and remembered by.
 pub(super) type Fingerprint = [u8; 32];
 
-pub(super) fn fingerprint(token: &str) -> Fingerprint {
-    Sha256::digest(token.as_bytes()).into()
+pub(super) fn fingerprint(credential: impl AsRef<[u8]>) -> Fingerprint {
+    Sha256::digest(credential).into()
 }
 
 /// The one credential of a request.

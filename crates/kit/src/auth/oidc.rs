@@ -18,7 +18,7 @@ use super::args::OidcArgs;
 use super::background::Background;
 use super::credential::{Fingerprint, refuse};
 use super::roles::{Claims, Roles, claim};
-use super::{Principal, Subject};
+use super::{Principal, Subject, warn_of_http};
 use crate::http::{Authorities, Client};
 use crate::{Result, ToolError};
 use provider::{Provider, Source};
@@ -133,12 +133,9 @@ fn settings(args: &OidcArgs) -> anyhow::Result<(Expected, Option<Url>)> {
     );
     let audiences: Vec<String> = args.oidc_audience.iter().filter(|it| !it.is_empty()).cloned().collect();
     ensure!(!audiences.is_empty(), "--auth oidc needs --oidc-audience (GANTRY_OIDC_AUDIENCE)");
-    let local = address.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
-    if address.scheme() == "http" && !local {
-        tracing::warn!(
-            issuer,
-            "the provider's keys come over http: whoever can change them there can be anybody"
-        );
+    warn_of_http("--oidc-issuer", &address);
+    if let Some(url) = &args.oidc_jwks_url {
+        warn_of_http("--oidc-jwks-url", url);
     }
     let leeway = args.oidc_leeway.as_secs();
     Ok((Expected { issuer, audiences, leeway }, args.oidc_jwks_url.clone()))
