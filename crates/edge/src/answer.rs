@@ -12,6 +12,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::error::Error;
+use crate::grpc;
+use crate::pool::Called;
 use crate::relay::Relay;
 use crate::sticky::Scout;
 
@@ -30,6 +32,49 @@ pub(crate) enum Answer {
         /// Waits for the address that the stream's session is spoken to at.
         scout: Option<Box<Scout>>,
     },
+    Call(Box<Call>),
+}
+
+/// The answer to a gRPC call. One that breaks off ends with a status, as its client expects.
+pub(crate) struct Call {
+    called: Called,
+    slug: String,
+    /// For a call without an end of its own.
+    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Nothing more comes.
+    over: bool,
+    _flying: TaskTrackerToken,
+}
+
+impl Call {
+    pub(crate) fn new(
+        called: Called,
+        slug: String,
+        cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+        flying: TaskTrackerToken,
+    ) -> Self {
+        Self { called, slug, cut, over: false, _flying: flying }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let cut = self.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(cx).is_ready());
+        let error = if cut {
+            Error::Stopping
+        } else {
+            match ready!(Pin::new(&mut self.called.body).poll_frame(cx)) {
+                Some(Ok(frame)) => return Poll::Ready(Some(frame)),
+                None => return Poll::Ready(None),
+                Some(Err(source)) => Error::Broken { slug: self.slug.clone(), source },
+            }
+        };
+        self.over = true;
+        let error = ToolError::from(error);
+        tracing::debug!(error = %error, cause = error.source_chain(), "a call was ended");
+        Poll::Ready(Some(Frame::trailers(grpc::trailers(error))))
+    }
 }
 
 /// A JSON answer of the edge's own.
@@ -40,11 +85,14 @@ pub(crate) fn json(status: StatusCode, text: String) -> Response<Answer> {
     response
 }
 
-/// The error in the shape that it has on every door.
-pub(crate) fn refusal(error: Error) -> Response<Answer> {
+/// The error in the shape that it has on every door, or as the status of a gRPC call.
+pub(crate) fn refusal(error: Error, is_call: bool) -> Response<Answer> {
     let status = error.status();
     let error = ToolError::from(error);
     tracing::debug!(status = status.as_u16(), error = %error, cause = error.source_chain(), "answered for itself");
+    if is_call {
+        return grpc::refusal(error);
+    }
     let mut response = json(status, error.to_json());
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -75,6 +123,7 @@ impl Body for Answer {
                 }
                 Poll::Ready(part)
             }
+            Self::Call(call) => call.poll_frame(cx).map(|frame| frame.map(Ok)),
         }
     }
 
@@ -82,6 +131,7 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.is_end_stream(),
             Self::Relayed { body, .. } | Self::Endless { body, .. } => body.is_end_stream(),
+            Self::Call(call) => call.over || call.called.body.is_end_stream(),
         }
     }
 
@@ -89,6 +139,7 @@ impl Body for Answer {
         match self {
             Self::Own(body) => body.size_hint(),
             Self::Relayed { body, .. } | Self::Endless { body, .. } => body.size_hint(),
+            Self::Call(_) => SizeHint::default(),
         }
     }
 }

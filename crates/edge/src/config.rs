@@ -22,9 +22,10 @@ pub(crate) struct Server {
     pub(crate) urls: Vec<Url>,
 }
 
-/// Where a server is: `http://host[:port][/base]`.
+/// Where a server is: `http://host[:port][/base]`, or the same with `https`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url {
+    pub(crate) tls: bool,
     pub(crate) authority: Authority,
     /// Without a slash at the end: empty, or begins with one.
     pub(crate) base: String,
@@ -37,7 +38,7 @@ impl Url {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(80)
+        self.authority.port_u16().unwrap_or(if self.tls { 443 } else { 80 })
     }
 }
 
@@ -151,7 +152,7 @@ fn check_slug(slug: &str) -> Result<(), String> {
 
 fn parse_url(url: &str) -> Result<Url, String> {
     // The address is not repeated: it could hold a password.
-    let wrong = |why: &str| format!("must be http://HOST:PORT[/BASE]: {why}");
+    let wrong = |why: &str| format!("must be http://HOST:PORT[/BASE] or https://…: {why}");
     if url.contains('#') {
         return Err(wrong("it has a fragment"));
     }
@@ -159,8 +160,8 @@ fn parse_url(url: &str) -> Result<Url, String> {
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
         return Err(wrong("it names no scheme or no host"));
     };
-    if *scheme != Scheme::HTTP {
-        return Err(wrong("only http is spoken to servers"));
+    if ![Scheme::HTTP, Scheme::HTTPS].contains(scheme) {
+        return Err(wrong("nothing else is spoken to servers"));
     }
     if authority.as_str().contains('@') {
         return Err(wrong("it has a user name"));
@@ -178,7 +179,8 @@ fn parse_url(url: &str) -> Result<Url, String> {
     if crate::path::climbs(base) {
         return Err(wrong("its path climbs above the root"));
     }
-    Ok(Url { authority: authority.clone(), base: base.to_owned() })
+    let tls = *scheme == Scheme::HTTPS;
+    Ok(Url { tls, authority: authority.clone(), base: base.to_owned() })
 }
 
 #[cfg(test)]
@@ -194,7 +196,7 @@ mod tests {
         let servers = parse(
             "[[server]]\nslug = 'alpha'\nurl = 'http://127.0.0.1:8001'\n\
              [[server]]\nslug = 'be-ta2'\nurl = 'http://[::1]:8002/base/'\n\
-             [[server]]\nslug = 'c'\nurls = ['http://c.example', 'http://d.example']",
+             [[server]]\nslug = 'c'\nurls = ['http://c.example', 'https://d.example']",
         )
         .expect("legal");
         let facts: Vec<_> = servers
@@ -209,7 +211,7 @@ mod tests {
                 ("alpha", "127.0.0.1", 8001, ""),
                 ("be-ta2", "::1", 8002, "/base"),
                 ("c", "c.example", 80, ""),
-                ("c", "d.example", 80, "")
+                ("c", "d.example", 443, "")
             ]
         );
     }
@@ -229,7 +231,6 @@ mod tests {
             "",
             "h:1",
             "/x",
-            "https://h:1",
             "ftp://h",
             "http://",
             "http://u:secret@h:1",

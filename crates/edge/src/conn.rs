@@ -13,9 +13,10 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::patience::Patience;
+use crate::socket::Socket;
+use crate::tally::Opened;
 use crate::upload::Upload;
 use crate::wire::Wire;
 
@@ -32,15 +33,27 @@ pub(crate) struct Conn {
     patience: Option<Patience>,
     bell: Arc<Bell>,
     waker: Waker,
+    _opened: Opened,
 }
 
 impl Conn {
-    pub(crate) async fn new(stream: TcpStream, silence: Option<Duration>) -> hyper::Result<Self> {
-        let io = TokioIo::new(Wire::new(stream));
+    pub(crate) async fn new(
+        socket: Socket,
+        silence: Option<Duration>,
+        opened: Opened,
+    ) -> hyper::Result<Self> {
+        let io = TokioIo::new(Wire::new(socket));
         let (sender, driver) = http1::Builder::new().max_buf_size(BUFFER).writev(false).handshake(io).await?;
         let bell = Arc::new(Bell { task: Mutex::new(Waker::noop().clone()), muted: AtomicBool::new(false) });
         let waker = bell.clone().into();
-        Ok(Self { sender, driver: Some(driver), patience: silence.map(Patience::new), bell, waker })
+        Ok(Self {
+            sender,
+            driver: Some(driver),
+            patience: silence.map(Patience::new),
+            bell,
+            waker,
+            _opened: opened,
+        })
     }
 
     /// Sends a request and gives the head of its answer.

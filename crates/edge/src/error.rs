@@ -12,6 +12,11 @@ pub(crate) enum Error {
     Refused(#[from] ToolError),
     #[error("no server {slug:?}; there are: {}", slugs.join(", "))]
     NoSuchServer { slug: String, slugs: Vec<String> },
+    #[error(
+        "a call names its server in the metadata gantry-slug, or in the first label of its authority; there are: {}",
+        slugs.join(", ")
+    )]
+    NoSlug { slugs: Vec<String> },
     #[error("the path climbs above the server's root; ask for it without \"..\"")]
     Climbs,
     #[error("this route answers GET and HEAD only")]
@@ -26,6 +31,10 @@ pub(crate) enum Error {
     Unreachable { slug: String, source: io::Error },
     #[error("server {slug:?} closed the connection before it answered")]
     Closed { slug: String, source: hyper::Error },
+    #[error("server {slug:?} broke off its answer")]
+    Broken { slug: String, source: hyper::Error },
+    #[error("the edge is stopping; call again")]
+    Stopping,
     #[error(
         "server {slug:?} neither answered nor took more of the request for {}",
         humantime::format_duration(*limit)
@@ -43,6 +52,9 @@ impl Error {
             Self::Upgrade(_) | Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Refused(error) => error.code.status(),
             Self::NoSuchServer { .. }
+            | Self::NoSlug { .. }
+            | Self::Broken { .. }
+            | Self::Stopping
             | Self::Climbs
             | Self::Request(_)
             | Self::Unreachable { .. }
@@ -55,11 +67,15 @@ impl Error {
     fn code(&self) -> Code {
         match self {
             Self::Refused(error) => error.code,
-            Self::NoSuchServer { .. } => Code::NotFound,
+            Self::NoSuchServer { .. } | Self::NoSlug { .. } => Code::NotFound,
             Self::Climbs | Self::Method | Self::Upgrade(_) | Self::TransferCoding | Self::Request(_) => {
                 Code::ValidationError
             }
-            Self::Unreachable { .. } | Self::Closed { .. } | Self::NotHttp { .. } => Code::ServiceError,
+            Self::Unreachable { .. }
+            | Self::Closed { .. }
+            | Self::Broken { .. }
+            | Self::Stopping
+            | Self::NotHttp { .. } => Code::ServiceError,
             Self::Silent { .. } => Code::TimeoutError,
         }
     }
@@ -71,13 +87,17 @@ impl From<Error> for ToolError {
         match error {
             Error::Refused(error) => error,
             Error::NoSuchServer { slug, slugs } => answer.with("slug", slug).with("slugs", slugs),
+            Error::NoSlug { slugs } => answer.with("field", "gantry-slug").with("slugs", slugs),
+            Error::Stopping => answer,
             Error::Climbs => answer.with("field", "path"),
             Error::Method => answer.with("field", "method"),
             Error::Upgrade(_) => answer.with("field", "Upgrade"),
             Error::TransferCoding => answer.with("field", "Transfer-Encoding"),
             Error::Request(source) => answer.because(&source),
             Error::Unreachable { slug, source } => answer.with("slug", slug).because(&source),
-            Error::Closed { slug, source } => answer.with("slug", slug).because(&source),
+            Error::Closed { slug, source } | Error::Broken { slug, source } => {
+                answer.with("slug", slug).because(&source)
+            }
             Error::Silent { slug, .. } | Error::NotHttp { slug, .. } => answer.with("slug", slug),
         }
     }

@@ -13,7 +13,7 @@ use crate::replica::Replica;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// How many headers the edge adds.
 const ADDED: usize = 8;
@@ -44,7 +44,10 @@ pub(crate) fn has_strange_coding(headers: &HeaderMap) -> bool {
 pub(crate) fn to_server(parts: &mut request::Parts, peer: &Peer, route: &Route, replica: &Replica) {
     let headers = &mut parts.headers;
     let trailers = lists(headers, header::TE).any(|it| it.eq_ignore_ascii_case(b"trailers"));
-    remove(headers, |name| is_of_one_hop(name) || is_forwarding(name));
+    remove(headers, |name| is_of_one_hop(name) || is_forwarding(name) || name == "gantry-slug");
+    if parts.version == Version::HTTP_2 {
+        join_cookies(headers);
+    }
     headers.reserve(ADDED);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -57,11 +60,25 @@ pub(crate) fn to_server(parts: &mut request::Parts, peer: &Peer, route: &Route, 
         headers.insert(header::FORWARDED, forwarded);
     }
     headers.insert(X_FORWARDED_FOR, peer.address.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme));
     headers.insert(X_FORWARDED_PREFIX, route.prefix.clone());
-    let via = if parts.version == Version::HTTP_10 { "1.0 gantry-edge" } else { "1.1 gantry-edge" };
+    let via = match parts.version {
+        Version::HTTP_10 => "1.0 gantry-edge",
+        Version::HTTP_2 => "2.0 gantry-edge",
+        _ => "1.1 gantry-edge",
+    };
     headers.append(header::VIA, HeaderValue::from_static(via));
     crate::trace::ensure(headers);
+}
+
+/// HTTP/2 may spread cookies over several headers, which HTTP/1.1 may not (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// Makes the server's headers the edge's own towards the client.
@@ -121,7 +138,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (mut parts, ()) = request.body(()).expect("request").into_parts();
-        let peer = Peer::new(client.parse().expect("address"));
+        let peer = Peer::new(client.parse().expect("address"), "http");
         peer.check(&Guard::new(["*".to_owned()], []), &parts.uri, &parts.headers).expect("any host");
         let route = &fleet.routes[0];
         to_server(&mut parts, &peer, route, &route.replicas[0]);

@@ -9,15 +9,21 @@ use std::time::Duration;
 
 use kit::log::LogArgs;
 use kit::settings::{Allowed, Listen};
+use kit::tls::TlsArgs;
 
 mod answer;
+mod client;
 mod config;
 mod conn;
+mod dial;
 mod door;
 mod error;
+mod fate;
 mod fleet;
 mod flight;
+mod grpc;
 mod headers;
+mod lines;
 mod own;
 mod path;
 mod patience;
@@ -28,7 +34,9 @@ mod relay;
 mod reload;
 mod replica;
 mod server;
+mod socket;
 mod sticky;
+mod tally;
 mod trace;
 mod upload;
 mod upstream;
@@ -49,6 +57,9 @@ pub struct Args {
 
     #[command(flatten)]
     allowed: Allowed,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     /// Threads that serve, each on its own [default: as many as there are cores]
     #[arg(long, env = "GANTRY_THREADS", value_name = "N", help_heading = "Listening")]
@@ -140,6 +151,10 @@ pub struct Args {
         help_heading = "Servers"
     )]
     upstream_max_idle: usize,
+
+    /// Certificates of further authorities, in PEM, that servers' certificates may come from
+    #[arg(long, env = "GANTRY_CA_FILE", value_name = "FILE", help_heading = "Servers")]
+    ca_file: Option<PathBuf>,
 
     #[command(flatten)]
     log: LogArgs,

@@ -1,11 +1,12 @@
-//! What the edge answers itself: health, its version, and the list of servers.
+//! What the edge answers itself: health, metrics, its version, and the list of servers.
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use kit::health::{self, Finding};
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
 use crate::error::Error;
+use crate::tally;
 use crate::worker::Worker;
 
 type Own = Option<Result<Response<Answer>, Error>>;
@@ -27,11 +28,18 @@ pub(crate) fn health_route<B>(worker: &Worker, request: &Request<B>) -> Own {
 /// The other routes.
 pub(crate) fn page<B>(worker: &Worker, request: &Request<B>) -> Own {
     let body = match request.uri().path() {
+        "/metrics" => return Some(get(request).map(|()| metrics(worker))),
         "/" => index(worker),
         "/version" => json!({"name": "gantry-edge", "version": kit::VERSION}),
         _ => return None,
     };
     Some(get(request).map(|()| answer::json(StatusCode::OK, body.to_string())))
+}
+
+fn metrics(worker: &Worker) -> Response<Answer> {
+    let mut response = answer::json(StatusCode::OK, worker.metrics());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(tally::CONTENT_TYPE));
+    response
 }
 
 fn get<B>(request: &Request<B>) -> Result<(), Error> {

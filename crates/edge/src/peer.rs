@@ -11,9 +11,13 @@ pub(crate) struct Peer {
     pub(crate) address: HeaderValue,
     /// `for=…` of RFC 7239.
     node: String,
+    /// `X-Forwarded-Proto`.
+    pub(crate) scheme: &'static str,
     last: RefCell<Option<Last>>,
     /// Whether its last request was HTTP/1.0.
     pub(crate) is_old: Cell<bool>,
+    /// Whether a request has begun since this was looked at.
+    pub(crate) heard: Cell<bool>,
 }
 
 /// The last `Host`, which the guard let pass, and the `Forwarded` that belongs to it.
@@ -23,11 +27,18 @@ struct Last {
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr, scheme: &'static str) -> Self {
         let address = address.ip().to_canonical();
         let node = if address.is_ipv6() { format!("for=\"[{address}]\"") } else { format!("for={address}") };
         let address = HeaderValue::from_str(&address.to_string()).expect("addresses are ASCII");
-        Self { address, node, last: RefCell::default(), is_old: Cell::new(false) }
+        Self {
+            address,
+            node,
+            scheme,
+            last: RefCell::default(),
+            is_old: Cell::default(),
+            heard: Cell::default(),
+        }
     }
 
     /// Asks the guard, unless it has let the same `Host` pass before and there is nothing else to ask about.
@@ -42,7 +53,8 @@ impl Peer {
         guard.check(uri, headers)?;
         if let Some(host) = headers.get(header::HOST) {
             // It was read as an authority, so there is nothing to escape in it.
-            let text = format!("{};host=\"{}\";proto=http", self.node, host.to_str().unwrap_or_default());
+            let text =
+                format!("{};host=\"{}\";proto={}", self.node, host.to_str().unwrap_or_default(), self.scheme);
             let forwarded = HeaderValue::try_from(text).expect("visible ASCII");
             *self.last.borrow_mut() = Some(Last { host: host.clone(), forwarded });
         }
@@ -70,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_known_host_vouches_for_nothing_else() {
-        let peer = Peer::new("[::ffff:192.0.2.1]:9".parse().expect("address"));
+        let peer = Peer::new("[::ffff:192.0.2.1]:9".parse().expect("address"), "http");
         let local = (header::HOST, "localhost:1");
         assert_eq!(ask(&peer, &[]), Err(Code::ValidationError));
         assert_eq!(ask(&peer, &[(header::HOST, "")]), Err(Code::ValidationError));

@@ -1,7 +1,6 @@
 //! The connections of one thread to one replica: reused while fresh, replaced when stale, never shared.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,23 +8,23 @@ use std::time::{Duration, Instant};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use crate::config::Url;
 use crate::conn::{BUFFER, Conn, Failure};
+use crate::dial::{Dialer, Protocol};
 use crate::error::Error;
+use crate::lines::{Broken, Lines, Share};
 use crate::relay::Relay;
 use crate::replica::Replica;
+use crate::socket::Socket;
+use crate::tally::Tally;
 use crate::upload::Upload;
 
 /// What happened to a connection this long unused may not have been noticed yet.
 const FRESH: Duration = Duration::from_millis(2);
 
-/// How connections are made and kept.
+/// How connections are kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    pub(crate) connect_timeout: Duration,
     /// `None` for as long as it takes.
     pub(crate) response_timeout: Option<Duration>,
     pub(crate) idle: Duration,
@@ -35,12 +34,15 @@ pub(crate) struct Limits {
 /// One thread's way to a replica.
 pub(crate) struct Pool {
     pub(crate) replica: Arc<Replica>,
+    dialer: Rc<Dialer>,
     limits: Limits,
+    tally: Arc<Tally>,
     /// The last used is the last; it is the first to be used again.
     idle: RefCell<Vec<(Instant, Box<Conn>)>>,
     /// Requests whose answers have not ended.
     busy: Cell<usize>,
     probing: Cell<bool>,
+    lines: Lines,
 }
 
 /// One request's hold on its replica, until its answer has ended.
@@ -64,6 +66,13 @@ impl Drop for Hold {
     }
 }
 
+/// The body of an answer to a call.
+pub(crate) struct Called {
+    pub(crate) body: Incoming,
+    _share: Share,
+    _hold: Hold,
+}
+
 /// Why there is no answer, and the request where another replica may be asked: it was never sent, or sending it
 /// twice is harmless.
 pub(crate) struct Lost {
@@ -72,9 +81,9 @@ pub(crate) struct Lost {
 }
 
 impl Pool {
-    pub(crate) fn new(replica: Arc<Replica>, limits: Limits) -> Self {
+    pub(crate) fn new(replica: Arc<Replica>, dialer: Rc<Dialer>, limits: Limits, tally: Arc<Tally>) -> Self {
         let (idle, busy, probing) = (RefCell::default(), Cell::default(), Cell::default());
-        Self { replica, limits, idle, busy, probing }
+        Self { replica, dialer, limits, tally, idle, busy, probing, lines: Lines::default() }
     }
 
     pub(crate) fn busy(&self) -> usize {
@@ -119,6 +128,39 @@ impl Pool {
         }
     }
 
+    /// Sends a call over HTTP/2 and gives the answer's head as soon as it is there. A call that was never sent is
+    /// given back.
+    pub(crate) async fn call(
+        self: &Rc<Self>,
+        mut request: Request<Upload>,
+    ) -> Result<Response<Called>, Lost> {
+        let hold = Hold::new(self);
+        let connect = || async { Ok((self.dial(Protocol::Http2).await?, self.tally.opened())) };
+        let mut first = true;
+        loop {
+            let turn = match self.lines.turn(&connect).await {
+                Ok(turn) => turn,
+                Err(Broken::Unreached(error)) => return Err(Lost { error, again: Some(Box::new(request)) }),
+                Err(Broken::Http(error)) => return Err(self.failure(error).into()),
+            };
+            match turn.send(request, self.limits.response_timeout).await {
+                Ok((response, share)) => {
+                    return Ok(response.map(|body| Called { body, _share: share, _hold: hold }));
+                }
+                Err(Failure::Silence) => return Err(self.silence().into()),
+                Err(Failure::Http(mut failure)) => match failure.take_message() {
+                    // The connection turned out to be ending.
+                    Some(again) if first => request = again,
+                    again => {
+                        let error = self.failure(failure.into_error());
+                        return Err(Lost { error, again: again.map(Box::new) });
+                    }
+                },
+            }
+            first = false;
+        }
+    }
+
     /// Finds out whether a replica that is down takes connections again, so that no request has to.
     pub(crate) async fn probe(self: Rc<Self>) {
         if !self.probing.replace(true) {
@@ -141,6 +183,7 @@ impl Pool {
     pub(crate) fn tidy(&self) {
         let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|(since, conn)| conn.is_ready() && since.elapsed() < self.limits.idle);
+        self.lines.tidy(self.limits.idle);
     }
 
     /// A kept connection. Whether the server has closed it shows before a request is sent on it.
@@ -160,18 +203,25 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Box<Conn>, Error> {
-        let stream = match dial(&self.replica.url, self.limits.connect_timeout).await {
-            Ok(stream) => stream,
-            Err(source) => {
-                self.replica.down(&source.to_string());
-                return Err(Error::Unreachable { slug: self.replica.slug.clone(), source });
-            }
-        };
-        self.replica.up();
-        Conn::new(stream, self.limits.response_timeout)
+        let socket = self.dial(Protocol::Http1).await?;
+        Conn::new(socket, self.limits.response_timeout, self.tally.opened())
             .await
             .map(Box::new)
             .map_err(|error| self.failure(error))
+    }
+
+    async fn dial(&self, protocol: Protocol) -> Result<Socket, Error> {
+        match self.dialer.dial(&self.replica.url, protocol).await {
+            Ok(socket) => {
+                self.replica.up();
+                Ok(socket)
+            }
+            Err(source) => {
+                self.replica.down(&source.to_string());
+                self.tally.unreached();
+                Err(Error::Unreachable { slug: self.replica.slug.clone(), source })
+            }
+        }
     }
 
     fn relay(
@@ -232,25 +282,4 @@ fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
     *spare.uri_mut() = request.uri().clone();
     *spare.headers_mut() = request.headers().clone();
     Some(spare)
-}
-
-/// Connects to the first address that answers. They share the time, so that one which is silent leaves some
-/// to the others.
-async fn dial(url: &Url, limit: Duration) -> io::Result<TcpStream> {
-    let until = Instant::now() + limit;
-    let name = (url.host(), url.port());
-    let addresses: Vec<_> = timeout(limit, tokio::net::lookup_host(name)).await??.collect();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let left = u32::try_from(left).unwrap_or(u32::MAX);
-        let share = until.saturating_duration_since(Instant::now()) / left;
-        match timeout(share, TcpStream::connect(address)).await.map_err(io::Error::from).flatten() {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

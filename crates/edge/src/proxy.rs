@@ -8,24 +8,31 @@ use hyper::body::Incoming;
 
 use crate::answer::{Answer, refusal};
 use crate::error::Error;
+use crate::fate::Fate;
 use crate::peer::Peer;
 use crate::upload::{self, Upload};
 use crate::worker::Worker;
-use crate::{headers, own, path, upstream};
+use crate::{grpc, headers, own, path, upstream};
 
 /// Answers one request.
 pub(crate) async fn serve(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Answer> {
     peer.is_old.set(request.version() == Version::HTTP_10);
-    match answer(worker, peer, Upload::of(request)).await {
+    let is_call = grpc::is_call(&request);
+    let mut fate = Fate::default();
+    let response = match answer(worker, peer, Upload::of(request), is_call, &mut fate).await {
         Ok(response) => response,
-        Err(error) => refusal(error),
-    }
+        Err(error) => refusal(error, is_call),
+    };
+    fate.answered(worker, &response);
+    response
 }
 
 async fn answer(
     worker: &Worker,
     peer: &Peer,
     mut request: Request<Upload>,
+    is_call: bool,
+    fate: &mut Fate,
 ) -> Result<Response<Answer>, Error> {
     if let Some(response) = own::health_route(worker, &request) {
         return response;
@@ -37,19 +44,28 @@ async fn answer(
     }
     peer.check(worker.guard(), request.uri(), request.headers())?;
     headers::check(&request)?;
+    if is_call {
+        return grpc::forward(worker, peer, request, fate).await;
+    }
     if let Some(response) = own::page(worker, &request) {
         return response;
     }
-    forward(worker, peer, request).await
+    forward(worker, peer, request, fate).await
 }
 
-async fn forward(worker: &Worker, peer: &Peer, request: Request<Upload>) -> Result<Response<Answer>, Error> {
+async fn forward(
+    worker: &Worker,
+    peer: &Peer,
+    request: Request<Upload>,
+    fate: &mut Fate,
+) -> Result<Response<Answer>, Error> {
     let flying = worker.flight.begin();
     let (mut parts, body) = request.into_parts();
     let uri = std::mem::take(&mut parts.uri);
     let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (slug, rest) = path::split(target).unwrap_or((target, ""));
     let upstream = worker.upstream(slug)?;
+    fate.is_for(&upstream);
     if path::climbs(rest) {
         return Err(Error::Climbs);
     }

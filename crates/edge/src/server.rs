@@ -12,11 +12,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::Args;
+use crate::dial::Authorities;
 use crate::door::BACKLOG;
 use crate::pool::Limits;
 use crate::reload::Reload;
+use crate::tally::Board;
 use crate::worker::{self, Farewell, Shared};
 
 const DEFAULT_PORT: u16 = 8080;
@@ -24,26 +27,35 @@ const DEFAULT_PORT: u16 = 8080;
 /// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let (reload, fleet) = Reload::start(args.config)?;
+    let authorities = Arc::new(Authorities::read(args.ca_file.as_deref())?);
+    let tls = args.tls.read()?;
     let threads =
         args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN).get();
     let address = args.listen.address(DEFAULT_PORT);
     raise_open_files();
     let listeners = listen(address, threads).with_context(|| format!("--listen {address}"))?;
     let address = listeners[0].local_addr()?;
+    // Who listens on an address of its own may be asked by it.
+    let own = Some(address).filter(|it| !it.ip().is_unspecified()).map(|address| address.to_string());
+    let max_connections = args.max_connections.get().min(Semaphore::MAX_PERMITS);
     let servers = fleet.routes.len();
     let (fleet, routes) = watch::channel(Arc::new(fleet));
     let shared = Shared {
-        guard: Arc::new(args.allowed.guard([])),
+        guard: Arc::new(args.allowed.guard(own)),
         fleet: routes,
         complaint: reload.complaint.clone(),
         limits: Limits {
-            connect_timeout: args.connect_timeout,
             response_timeout: Some(args.response_timeout).filter(|limit| !limit.is_zero()),
             idle: args.upstream_idle,
             max_idle: args.upstream_max_idle,
         },
         header_timeout: args.header_timeout,
-        room: Arc::new(Semaphore::new(args.max_connections.get().min(Semaphore::MAX_PERMITS))),
+        connect_timeout: args.connect_timeout,
+        authorities,
+        tls: tls.clone(),
+        board: Board::default(),
+        max_connections,
+        room: Arc::new(Semaphore::new(max_connections)),
         stop: CancellationToken::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -51,7 +63,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let farewell = Farewell { delay: args.shutdown_delay, grace: args.shutdown_grace };
     let workers = start(listeners, &shared, farewell)?;
     tracing::info!(%address, servers, threads, "listening");
-    runtime.block_on(until_stopped(signals, reload.follow(fleet), &shared.stop));
+    runtime.block_on(async {
+        let certificates = tls.map(|tls| AbortOnDropHandle::new(tokio::spawn(tls.follow())));
+        until_stopped(signals, reload.follow(fleet), &shared.stop).await;
+        drop(certificates);
+    });
     shared.stop.cancel();
     let mut left = 0;
     for worker in workers {

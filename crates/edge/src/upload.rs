@@ -25,6 +25,8 @@ pub(crate) struct Upload {
     body: Option<Incoming>,
     /// The client sends nothing until it is told to go on, which reading does.
     held: bool,
+    /// Whether the client reads an answer only once it has sent everything.
+    wants_ear: bool,
     gate: Option<Pin<Box<dyn Future<Output = ()>>>>,
     sign: Option<Sign>,
 }
@@ -34,11 +36,12 @@ impl Upload {
     pub(crate) fn of(request: Request<Incoming>) -> Request<Self> {
         let held = request.version() != Version::HTTP_10 && expects(request.headers());
         let body = |body: Incoming| Some(body).filter(|body| !body.is_end_stream());
-        request.map(|it| Self { body: body(it), held, gate: None, sign: None })
+        let wants_ear = request.version() != Version::HTTP_2;
+        request.map(|it| Self { body: body(it), held, wants_ear, gate: None, sign: None })
     }
 
     pub(crate) fn empty() -> Self {
-        Self { body: None, held: false, gate: None, sign: None }
+        Self { body: None, held: false, wants_ear: false, gate: None, sign: None }
     }
 
     /// Gives `sign` of every part that goes on its way.
@@ -54,6 +57,7 @@ impl Drop for Upload {
         if let Some(body) = self.body.take()
             && !body.is_end_stream()
             && !self.held
+            && self.wants_ear
             && Handle::try_current().is_ok()
         {
             tokio::task::spawn_local(hear_out(body));

@@ -8,14 +8,16 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, Method, Request, Response, Uri, header, request};
 use tokio::task::spawn_local;
 
+use crate::dial::Dialer;
 use crate::error::Error;
 use crate::fleet::Route;
-use crate::path;
-use crate::pool::{Limits, Pool};
+use crate::pool::{Called, Limits, Lost, Pool};
 use crate::relay::Relay;
 use crate::replica::Replica;
 use crate::sticky::{self, Scout};
+use crate::tally::{Board, Tally};
 use crate::upload::Upload;
+use crate::{grpc, path};
 
 const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -25,17 +27,27 @@ pub(crate) struct Upstream {
     pools: Vec<Rc<Pool>>,
     /// Where the search for the least busy begins, so that equals take turns.
     turn: Cell<usize>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+/// What a thread makes its ways to servers from.
+pub(crate) struct Terms {
+    pub(crate) dialer: Rc<Dialer>,
+    pub(crate) limits: Limits,
+    pub(crate) board: Board,
 }
 
 impl Upstream {
     /// Takes over the connections to replicas that `before` had, too.
-    pub(crate) fn new(route: Arc<Route>, before: Option<&Self>, limits: Limits) -> Self {
+    pub(crate) fn new(route: Arc<Route>, before: Option<&Self>, terms: &Terms) -> Self {
+        let tally = before.map_or_else(|| terms.board.tally(&route.slug), |it| it.tally.clone());
         let pool = |replica: &Arc<Replica>| {
             let kept = before.and_then(|it| it.pools.iter().find(|it| Arc::ptr_eq(&it.replica, replica)));
-            kept.cloned().unwrap_or_else(|| Rc::new(Pool::new(replica.clone(), limits)))
+            let pool = || Pool::new(replica.clone(), terms.dialer.clone(), terms.limits, tally.clone());
+            kept.cloned().unwrap_or_else(|| Rc::new(pool()))
         };
         let pools = route.replicas.iter().map(pool).collect();
-        Self { route, pools, turn: Cell::default() }
+        Self { route, pools, turn: Cell::default(), tally }
     }
 
     /// Whether there is a choice.
@@ -64,23 +76,41 @@ impl Upstream {
         rest: &str,
         mut request: Request<Upload>,
     ) -> Result<(Response<Relay>, &Arc<Replica>), Error> {
-        let (mut index, mut tried) = (first, 0_u64);
+        let (mut index, mut tried) = (first, 0);
         loop {
             let pool = &self.pools[index];
             match pool.send(request, self.has_choice()).await {
                 Ok(response) => return Ok((response, &pool.replica)),
-                Err(lost) => {
-                    tried |= 1 << index;
-                    let (Some(again), Some(next)) = (lost.again, self.least_busy(tried)) else {
-                        return Err(lost.error);
-                    };
-                    index = next;
-                    request = *again;
-                    let replica = self.replica(index);
-                    *request.uri_mut() = target(replica, rest)?;
-                    request.headers_mut().insert(header::HOST, replica.host.clone());
-                }
+                Err(lost) => (request, index) = self.next(lost, index, &mut tried)?,
             }
+            let replica = self.replica(index);
+            *request.uri_mut() = target(replica, rest)?;
+            request.headers_mut().insert(header::HOST, replica.host.clone());
+        }
+    }
+
+    /// Sends a call to a replica, and on to others where it can be.
+    pub(crate) async fn call(
+        &self,
+        target: &PathAndQuery,
+        mut request: Request<Upload>,
+    ) -> Result<Response<Called>, Error> {
+        let (mut index, mut tried) = (self.least_busy(0).unwrap_or(0), 0);
+        loop {
+            *request.uri_mut() = grpc::target(self.replica(index), target)?;
+            match self.pools[index].call(request).await {
+                Ok(response) => return Ok(response),
+                Err(lost) => (request, index) = self.next(lost, index, &mut tried)?,
+            }
+        }
+    }
+
+    /// What to ask which replica after `index` has failed, among those not `tried`.
+    fn next(&self, lost: Lost, index: usize, tried: &mut u64) -> Result<(Request<Upload>, usize), Error> {
+        *tried |= 1 << index;
+        match (lost.again, self.least_busy(*tried)) {
+            (Some(request), Some(next)) => Ok((*request, next)),
+            _ => Err(lost.error),
         }
     }
 

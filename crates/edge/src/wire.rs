@@ -6,17 +6,25 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::socket::Socket;
 
 pub(crate) struct Wire {
-    stream: TcpStream,
+    socket: Socket,
     /// The server takes no more bytes.
     deaf: bool,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, deaf: false }
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self { socket, deaf: false }
+    }
+
+    fn heard<T>(&mut self, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let Poll::Ready(Err(error)) = sent else { return sent };
+        tracing::debug!(%error, "server takes no more of the request");
+        self.deaf = true;
+        Poll::Pending
     }
 }
 
@@ -26,7 +34,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
+        Pin::new(&mut self.socket).poll_read(cx, into)
     }
 }
 
@@ -36,21 +44,19 @@ impl AsyncWrite for Wire {
         if self.deaf {
             return Poll::Pending;
         }
-        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
-            Poll::Ready(Err(error)) => {
-                tracing::debug!(%error, "server takes no more of the request");
-                self.deaf = true;
-                Poll::Pending
-            }
-            written => written,
-        }
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.heard(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        if self.deaf {
+            return Poll::Pending;
+        }
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        self.heard(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

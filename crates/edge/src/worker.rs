@@ -2,33 +2,29 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use kit::Guard;
-use tokio::net::TcpStream;
+use kit::tls::Tls;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::conn::BUFFER;
+use crate::client::{self, Speech};
+use crate::dial::{Authorities, Dialer};
 use crate::door::{Door, Guest};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::flight::Flight;
-use crate::peer::Peer;
 use crate::pool::Limits;
-use crate::proxy;
 use crate::reload::Complaint;
-use crate::upstream::Upstream;
+use crate::tally::{Board, Tally};
+use crate::upstream::{Terms, Upstream};
 
 /// How often unused connections are looked at.
 const TIDY: Duration = Duration::from_secs(1);
@@ -43,6 +39,12 @@ pub(crate) struct Shared {
     pub(crate) complaint: Complaint,
     pub(crate) limits: Limits,
     pub(crate) header_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) authorities: Arc<Authorities>,
+    /// `None` where clients come without TLS.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) board: Board,
+    pub(crate) max_connections: usize,
     /// For the connections of clients.
     pub(crate) room: Arc<Semaphore>,
     /// From here on the edge is not ready.
@@ -53,7 +55,10 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     shared: Shared,
     upstreams: RefCell<HashMap<String, Rc<Upstream>>>,
-    http: http1::Builder,
+    terms: Terms,
+    pub(crate) speech: Speech,
+    /// Counts what concerns no server.
+    pub(crate) tally: Arc<Tally>,
     pub(crate) flight: Flight,
     connections: TaskTracker,
     /// No more requests.
@@ -62,15 +67,13 @@ pub(crate) struct Worker {
 
 impl Worker {
     fn new(shared: Shared) -> Self {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(shared.header_timeout)
-            .max_buf_size(BUFFER)
-            .writev(false);
+        let dialer = Dialer::new(shared.connect_timeout, shared.authorities.clone());
         let worker = Self {
-            shared,
+            terms: Terms { dialer: Rc::new(dialer), limits: shared.limits, board: shared.board.clone() },
             upstreams: RefCell::default(),
-            http,
+            speech: Speech::new(shared.header_timeout),
+            tally: shared.board.tally(""),
+            shared,
             flight: Flight::default(),
             connections: TaskTracker::new(),
             drain: CancellationToken::new(),
@@ -86,6 +89,24 @@ impl Worker {
     /// The routes as they are now.
     pub(crate) fn fleet(&self) -> Arc<Fleet> {
         self.shared.fleet.borrow().clone()
+    }
+
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.shared.tls.as_ref()
+    }
+
+    pub(crate) fn header_timeout(&self) -> Duration {
+        self.shared.header_timeout
+    }
+
+    /// Resolves when no more requests are taken.
+    pub(crate) fn drained(&self) -> impl Future<Output = ()> {
+        self.drain.cancelled()
+    }
+
+    /// What all threads have counted.
+    pub(crate) fn metrics(&self) -> String {
+        self.shared.board.render(self.shared.max_connections - self.shared.room.available_permits())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -111,7 +132,7 @@ impl Worker {
         upstreams.extend(fleet.routes.iter().map(|route| {
             let upstream = match before.remove(&route.slug) {
                 Some(same) if Arc::ptr_eq(&same.route, route) => same,
-                old => Rc::new(Upstream::new(route.clone(), old.as_deref(), self.shared.limits)),
+                old => Rc::new(Upstream::new(route.clone(), old.as_deref(), &self.terms)),
             };
             (route.slug.clone(), upstream)
         }));
@@ -157,33 +178,11 @@ impl Worker {
     fn enter(self: &Rc<Self>, (stream, address, room): Guest) {
         // A socket that refuses this is as good as closed; serving it will say so.
         let _ = stream.set_nodelay(true);
-        let connection = self.clone().connection(stream, Rc::new(Peer::new(address)));
+        let connection = client::serve(self.clone(), stream, address);
         spawn_local(self.connections.track_future(async move {
             connection.await;
             drop(room);
         }));
-    }
-
-    async fn connection(self: Rc<Self>, stream: TcpStream, peer: Rc<Peer>) {
-        let service = service_fn(|request| {
-            let (worker, peer) = (self.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(proxy::serve(&worker, &peer, request).await) }
-        });
-        let mut connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let result = tokio::select! {
-            biased;
-            result = &mut connection => result,
-            () = self.drain.cancelled() => {
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-                (&mut connection).await
-            }
-        };
-        let Err(error) = result else { return };
-        tracing::debug!(%error, "connection ended early");
-        if error.is_user() && peer.is_old.get() {
-            // HTTP/1.0 tells the end of an answer by the end of the connection: one cut short must be reset.
-            let _ = connection.into_parts().io.into_inner().set_zero_linger();
-        }
     }
 }
 

@@ -15,7 +15,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// `hosts` are `name` (any port) or `name:port`; `origins` are `scheme://name[:port]`. `*` allows all.
+    /// `hosts` are `name` (any port) or `name:port`, with `*.` in front for every name one label below; `origins` are
+    /// `scheme://name[:port]`. `*` allows all.
     pub fn new(hosts: impl IntoIterator<Item = String>, origins: impl IntoIterator<Item = String>) -> Self {
         let lower = |text: String| text.trim().trim_end_matches('/').to_ascii_lowercase();
         let hosts: Vec<String> = hosts.into_iter().map(lower).collect();
@@ -66,10 +67,10 @@ impl Guard {
 
     fn allows_host(&self, authority: &str, name: &str) -> bool {
         is_loopback(name)
-            || self
-                .hosts
-                .iter()
-                .any(|host| host.eq_ignore_ascii_case(name) || host.eq_ignore_ascii_case(authority))
+            || self.hosts.iter().any(|host| match host.strip_prefix("*.") {
+                Some(parent) => is_child(name, parent) || is_child(authority, parent),
+                None => host.eq_ignore_ascii_case(name) || host.eq_ignore_ascii_case(authority),
+            })
     }
 
     fn allows_origin(&self, origin: &str) -> bool {
@@ -95,9 +96,16 @@ fn cross_site(headers: &HeaderMap) -> bool {
         && !said("sec-fetch-mode", "navigate")
 }
 
+/// Whether `name` is one label and then `parent`.
+fn is_child(name: &str, parent: &str) -> bool {
+    name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(parent))
+}
+
+/// Names below `localhost` are never looked up elsewhere (RFC 6761, 6.3).
 fn is_loopback(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
+        || is_child(name, "localhost")
         || name
             .trim_start_matches('[')
             .trim_end_matches(']')
@@ -130,6 +138,25 @@ mod tests {
         }
         for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1"] {
             assert_eq!(check(&guard, host, None), Some(Code::Forbidden), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        let guard = Guard::new(["*.Gantry.example".to_owned(), "*.other.example:8080".to_owned()], []);
+        for host in
+            ["alpha.gantry.example", "ALPHA.gantry.example:1", "b.other.example:8080", "alpha.localhost:1"]
+        {
+            assert_eq!(check(&guard, host, None), None, "{host}");
+        }
+        for host in [
+            "gantry.example",
+            ".gantry.example",
+            "a.b.gantry.example",
+            "evilgantry.example",
+            "b.other.example:1",
+        ] {
+            assert!(check(&guard, host, None).is_some(), "{host}");
         }
     }
 

@@ -50,7 +50,7 @@ impl Listen {
 /// The hosts and origins that requests may name.
 #[derive(Debug, Clone, Args)]
 pub struct Allowed {
-    /// Hosts a request may name besides loopback: NAME or NAME:PORT, `*` for all
+    /// Hosts a request may name besides loopback: NAME or NAME:PORT, *.NAME for those one label below, * for all
     #[arg(
         long,
         env = "GANTRY_ALLOWED_HOSTS",

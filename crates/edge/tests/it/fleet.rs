@@ -19,7 +19,7 @@ fn a_bad_file_is_refused_with_its_line_and_field() {
     for (text, wanted) in [
         (Some("[[server]]\nslug = 'a'\nurl = 'http://h'\nweight = 1\n"), &["line 4", "weight"][..]),
         (Some("[[server]]\nslug = 'A b'\nurl = 'http://h'\n"), &["line 2", "server[0].slug"]),
-        (Some("[[server]]\nslug = 'a'\nurl = 'https://h'\n"), &["line 3", "server[0].url", "http"]),
+        (Some("[[server]]\nslug = 'a'\nurl = 'ftp://h'\n"), &["line 3", "server[0].url", "http"]),
         (Some(""), &["line 1", "[[server]]"]),
         (None, &["No such file"]),
     ] {

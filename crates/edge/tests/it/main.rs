@@ -5,6 +5,7 @@
 mod early;
 mod edge;
 mod fleet;
+mod http2;
 mod lifecycle;
 mod limits;
 mod replicas;
