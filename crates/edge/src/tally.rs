@@ -60,7 +60,10 @@ impl Drop for Opened {
 
 /// All tallies there ever were, so that no count goes back when a server goes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Board(Arc<Mutex<Vec<(String, Arc<Tally>)>>>);
+pub(crate) struct Board(Arc<Mutex<Vec<Entry>>>);
+
+/// A slug and what one thread counts for it.
+type Entry = (String, Arc<Tally>);
 
 impl Board {
     /// A new tally of the calling thread; the slug is empty for what concerns no server.
