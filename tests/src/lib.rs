@@ -5,6 +5,8 @@ pub mod door;
 pub mod events;
 pub mod locust;
 pub mod program;
+pub mod recorder;
+pub mod rotel;
 pub mod wire;
 
 use std::io::Write;

@@ -108,13 +108,6 @@ pub(crate) fn principal(context: &RequestContext<RoleServer>) -> Option<&Princip
     extension(context)
 }
 
-/// The trace that the request's `traceparent` header belongs to.
-pub(crate) fn trace_id(context: &RequestContext<RoleServer>) -> Option<&str> {
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    let id = parts.headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
-}
-
 /// Cancelled when the session of the request is closed, or nobody can fetch its answer any more.
 pub(crate) fn closed(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
     extension::<Closed>(context).map(|Closed(closed)| closed.clone())

@@ -1,6 +1,7 @@
 //! The one way a tool is called, whatever door the call came through.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,15 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ask::{Patience, Raised, Rounds, Said, Turn};
 use crate::auth::Principal;
-use crate::call::{closed, principal, trace_id};
+use crate::call::{closed, principal};
 use crate::calls::Calls;
 use crate::catalog::{Catalog, Entry};
 use crate::record::Record;
 use crate::service::Service;
+use crate::telemetry::{Target, Telemetry};
 use crate::text::clip;
 use crate::{Code, ToolError, confirm, params};
 
-/// The method, as states are bound to it.
+/// The method, as states are bound to it and telemetry names it.
 const TOOLS_CALL: &str = "tools/call";
 
 /// A server with its tools and the limits on calling them.
@@ -34,6 +36,7 @@ pub(crate) struct Dispatch<S> {
     /// Calls in flight, so that a shutdown can wait for them.
     pub(crate) calls: Calls,
     pub(crate) rounds: Rounds,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 /// Why a call has no result.
@@ -59,8 +62,11 @@ impl<S: Service> Dispatch<S> {
         let Some(entry) = self.catalog.get(&params.name) else { return Err(unknown(&params.name)) };
         let _alive = self.calls.begin();
         let caller = self.caller(&context)?;
-        let record = Record::open(entry, &caller, trace_id(&context), params.arguments.as_ref());
-        let result = self.run(entry, &caller, params, context).await;
+        let target = Target::Tool(entry.metrics.name.clone());
+        let operation = self.telemetry.begin(TOOLS_CALL, target, &caller, &context);
+        let scope = operation.scope.clone();
+        let record = Record::open(entry, operation, params.arguments.as_ref());
+        let result = scope.run(self.run(entry, &caller, params, context)).await;
         record.close(&result);
         match result {
             Ok(response) => Ok(response),

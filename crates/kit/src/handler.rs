@@ -11,6 +11,7 @@ use crate::ask::{Raised, Turn};
 use crate::dispatch::Dispatch;
 use crate::service::Service;
 use crate::signature::{Pen, Signature, Signed};
+use crate::telemetry::{Operation, Target};
 use crate::{Code, ToolError};
 
 /// How long a client may keep a list, in milliseconds: it changes only with a restart.
@@ -74,6 +75,16 @@ impl<S: Service> Handler<S> {
         })
     }
 
+    /// Begins to serve a request that is not a call of a tool.
+    fn operation<M: ConstString>(
+        &self,
+        target: Target,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Operation<'_>, ErrorData> {
+        let caller = self.dispatch.caller(context)?;
+        Ok(self.dispatch.telemetry.begin(M::VALUE, target, &caller, context))
+    }
+
     /// rmcp answers what nobody declared with an empty success; the truth is that there is no such method.
     fn declared<M: ConstString>(&self, declared: bool) -> Result<(), ErrorData> {
         if declared { Ok(()) } else { Err(ErrorData::method_not_found::<M>()) }
@@ -96,10 +107,14 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<ListToolsResult, ErrorData> {
         let pen = self.signature.pen(&context);
         let role = self.dispatch.caller(&context)?.role;
-        let mut result = ListToolsResult::with_all_items(self.dispatch.catalog.tools(role));
-        result.ttl_ms = Some(LIST_TTL_MS);
-        result.cache_scope = Some(if self.private { CacheScope::Private } else { CacheScope::Public });
-        Ok(pen.sign(result))
+        let operation = self.operation::<ListToolsRequestMethod>(Target::None, &context)?;
+        let lists = async {
+            let mut result = ListToolsResult::with_all_items(self.dispatch.catalog.tools(role));
+            result.ttl_ms = Some(LIST_TTL_MS);
+            result.cache_scope = Some(if self.private { CacheScope::Private } else { CacheScope::Public });
+            Ok(pen.sign(result))
+        };
+        operation.serve(lists).await
     }
 
     async fn call_tool(
@@ -118,7 +133,8 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<CompleteResult, ErrorData> {
         self.declared::<CompleteRequestMethod>(self.info.capabilities.completions.is_some())?;
         let pen = self.signature.pen(&context);
-        answer(pen, self.service().complete(request, context).await)
+        let operation = self.operation::<CompleteRequestMethod>(Target::None, &context)?;
+        operation.serve(async { answer(pen, self.service().complete(request, context).await) }).await
     }
 
     async fn get_prompt(
@@ -128,10 +144,15 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<GetPromptResponse, ErrorData> {
         self.declared::<GetPromptRequestMethod>(self.info.capabilities.prompts.is_some())?;
         let pen = self.signature.pen(&context);
-        let came = (request.input_responses.take(), request.request_state.take());
-        let what = (GetPromptRequestMethod::VALUE, &*request.name);
-        let turn = self.begin(what, request.arguments.as_ref(), came, &mut context)?;
-        answer(pen, self.or_again(&turn, self.service().get_prompt(request, context).await))
+        let target = Target::Prompt(request.name.as_str().into());
+        let operation = self.operation::<GetPromptRequestMethod>(target, &context)?;
+        let work = async {
+            let came = (request.input_responses.take(), request.request_state.take());
+            let what = (GetPromptRequestMethod::VALUE, &*request.name);
+            let turn = self.begin(what, request.arguments.as_ref(), came, &mut context)?;
+            answer(pen, self.or_again(&turn, self.service().get_prompt(request, context).await))
+        };
+        operation.serve(work).await
     }
 
     async fn list_prompts(
@@ -141,7 +162,8 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<ListPromptsResult, ErrorData> {
         self.declared::<ListPromptsRequestMethod>(self.info.capabilities.prompts.is_some())?;
         let pen = self.signature.pen(&context);
-        answer(pen, self.service().list_prompts(request, context).await)
+        let operation = self.operation::<ListPromptsRequestMethod>(Target::None, &context)?;
+        operation.serve(async { answer(pen, self.service().list_prompts(request, context).await) }).await
     }
 
     async fn list_resources(
@@ -151,7 +173,8 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<ListResourcesResult, ErrorData> {
         self.declared::<ListResourcesRequestMethod>(self.info.capabilities.resources.is_some())?;
         let pen = self.signature.pen(&context);
-        answer(pen, self.service().list_resources(request, context).await)
+        let operation = self.operation::<ListResourcesRequestMethod>(Target::None, &context)?;
+        operation.serve(async { answer(pen, self.service().list_resources(request, context).await) }).await
     }
 
     async fn list_resource_templates(
@@ -161,7 +184,10 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         self.declared::<ListResourceTemplatesRequestMethod>(self.info.capabilities.resources.is_some())?;
         let pen = self.signature.pen(&context);
-        answer(pen, self.service().list_resource_templates(request, context).await)
+        let operation = self.operation::<ListResourceTemplatesRequestMethod>(Target::None, &context)?;
+        operation
+            .serve(async { answer(pen, self.service().list_resource_templates(request, context).await) })
+            .await
     }
 
     async fn read_resource(
@@ -171,10 +197,14 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.declared::<ReadResourceRequestMethod>(self.info.capabilities.resources.is_some())?;
         let pen = self.signature.pen(&context);
-        let came = (request.input_responses.take(), request.request_state.take());
-        let what = (ReadResourceRequestMethod::VALUE, &*request.uri);
-        let turn = self.begin(what, None, came, &mut context)?;
-        answer(pen, self.or_again(&turn, self.service().read_resource(request, context).await))
+        let operation = self.operation::<ReadResourceRequestMethod>(Target::None, &context)?;
+        let work = async {
+            let came = (request.input_responses.take(), request.request_state.take());
+            let what = (ReadResourceRequestMethod::VALUE, &*request.uri);
+            let turn = self.begin(what, None, came, &mut context)?;
+            answer(pen, self.or_again(&turn, self.service().read_resource(request, context).await))
+        };
+        operation.serve(work).await
     }
 
     #[expect(deprecated, reason = "clients of 2025 still set the level")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use http::StatusCode;
 
+use crate::telemetry::UpstreamCall;
 use crate::{Code, Result, ToolError};
 
 /// A client for one upstream. Honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
@@ -43,6 +44,20 @@ impl Authorities {
     }
 }
 
+/// What all outgoing clients have in common: who they are, whom they trust, and that they follow no redirect.
+pub(crate) fn builder(authorities: &Authorities) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    let certificates = authorities.certificates.iter().cloned();
+    let builder = if authorities.only {
+        builder.tls_certs_only(certificates)
+    } else {
+        builder.tls_certs_merge(certificates)
+    };
+    builder
+        .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+}
+
 impl Client {
     /// See [`crate::Kit::http`].
     pub(crate) fn new(
@@ -50,16 +65,7 @@ impl Client {
         timeout: Duration,
         authorities: &Authorities,
     ) -> anyhow::Result<Self> {
-        let builder = reqwest::Client::builder();
-        let certificates = authorities.certificates.iter().cloned();
-        let builder = if authorities.only {
-            builder.tls_certs_only(certificates)
-        } else {
-            builder.tls_certs_merge(certificates)
-        };
-        let inner = builder
-            .user_agent(concat!("gantry/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
+        let inner = builder(authorities)
             .connect_timeout(Duration::from_secs(5).min(timeout))
             .timeout(timeout)
             .build()?;
@@ -77,8 +83,23 @@ impl Client {
     /// `SERVICE_ERROR` when the upstream cannot be reached, `TIMEOUT_ERROR` when it does not answer in time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that sends")]
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
+        let (client, request) = request.build_split();
         // The address may hold a secret; the upstream's name says enough.
-        request.send().await.map_err(|error| self.failure(&error.without_url()))
+        let failure = |error: reqwest::Error| self.failure(&error.without_url());
+        let mut request = request.map_err(failure)?;
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let call =
+            UpstreamCall::begin(&method, url.host_str(), url.port_or_known_default(), request.headers_mut());
+        match client.execute(request).await.map_err(failure) {
+            Ok(response) => {
+                call.answered(response.status());
+                Ok(response)
+            }
+            Err(error) => {
+                call.failed(error.code);
+                Err(error)
+            }
+        }
     }
 
     /// Reads an answer's body, or makes an error of a status that is none of success.

@@ -12,6 +12,7 @@ pub mod http;
 pub mod log;
 pub mod schema;
 pub mod settings;
+pub mod telemetry;
 pub mod tls;
 
 mod app;

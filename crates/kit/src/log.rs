@@ -10,11 +10,13 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{Format, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::telemetry::Scope;
 
 /// rmcp tells of every request, and takes a client that leaves for an error; what matters is told by us. A
 /// filter that names it overrides this.
@@ -81,11 +83,44 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry();
     let result = if text {
-        registry.with(lines.with_target(false).with_filter(filter)).try_init()
+        registry.with(lines.event_format(Text::new()).with_filter(filter)).try_init()
     } else {
         registry.with(lines.event_format(Json).with_filter(filter)).try_init()
     };
     result.map_err(|error| anyhow::anyhow!("logging is already set up: {error}"))
+}
+
+/// Writes an event for people: as the library does, and then what call it belongs to.
+struct Text(Format);
+
+impl Text {
+    fn new() -> Self {
+        Self(tracing_subscriber::fmt::format().with_target(false))
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Text
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        let format = self.0.clone().with_ansi(writer.has_ansi_escapes());
+        format.format_event(context, Writer::new(&mut line), event)?;
+        let call = Scope::read(|scope| {
+            let trace_id = scope.trace_id();
+            let tool = scope.tool.as_deref().map(|tool| format!(" tool={tool}"));
+            let trace = trace_id.map(|id| format!(" trace_id={id}"));
+            format!("{} principal={}{}", tool.unwrap_or_default(), scope.principal, trace.unwrap_or_default())
+        });
+        writeln!(writer, "{}{}", line.trim_end_matches('\n'), call.unwrap_or_default())
+    }
 }
 
 /// Writes an event as one JSON object, straight into the line.
@@ -103,7 +138,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let mut line = Line(String::with_capacity(512));
+        let mut line = Line { text: String::with_capacity(512), named: vec![] };
         line.put("timestamp", &crate::health::now());
         line.put("level", metadata.level().as_str());
         line.put("logger", metadata.target());
@@ -113,15 +148,36 @@ where
             line.put("function", span.name());
         }
         line.put("line", &metadata.line());
-        writeln!(writer, "{{{}}}", line.0)
+        Scope::read(|scope| line.put_call(scope));
+        writeln!(writer, "{{{}}}", line.text)
     }
 }
 
 /// The members of the object so far.
-struct Line(String);
+struct Line {
+    text: String,
+    /// Those that the event itself or its span brought, and the call must not repeat.
+    named: Vec<&'static str>,
+}
 
 impl Line {
-    fn put<T: serde::Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+    /// What the running code does, and for whom; an event that says it otherwise knows better.
+    fn put_call(&mut self, scope: &Scope) {
+        let trace_id = scope.trace_id();
+        let members = [
+            ("function", Some(scope.tool.as_deref().unwrap_or(scope.function))),
+            ("tool", scope.tool.as_deref()),
+            ("principal", Some(&*scope.principal)),
+            ("trace_id", trace_id.as_deref()),
+        ];
+        for (name, value) in members {
+            if let Some(value) = value.filter(|_| !self.named.contains(&name)) {
+                self.put(name, value);
+            }
+        }
+    }
+
+    fn put<T: serde::Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         match serde_json::to_string(value) {
             Ok(value) => self.put_json(name, &value),
             Err(_) => self.put_json(name, "\"unprintable\""),
@@ -129,11 +185,12 @@ impl Line {
     }
 
     /// Names of fields are Rust's and need no escape.
-    fn put_json(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push(',');
+    fn put_json(&mut self, name: &'static str, value: &str) {
+        if !self.text.is_empty() {
+            self.text.push(',');
         }
-        self.0.extend(["\"", name, "\":", value]);
+        self.text.extend(["\"", name, "\":", value]);
+        self.named.push(name);
     }
 }
 
@@ -172,6 +229,7 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::sync::{Arc, Mutex};
+    use tracing_subscriber::fmt::format::DefaultFields;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -186,12 +244,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_line_is_one_object_whatever_is_in_it() {
+    /// What is written while `work` runs.
+    fn written<E>(format: E, work: impl FnOnce()) -> String
+    where
+        E: for<'a> FormatEvent<tracing_subscriber::Registry, DefaultFields> + Send + Sync + 'static,
+    {
         let sink = Sink::default();
         let writer = sink.clone();
-        let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(Json);
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false);
+        let lines = lines.with_writer(move || writer.clone()).event_format(format);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), work);
+        let bytes = sink.0.lock().expect("sink").clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_line_says_what_call_it_belongs_to() {
+        let scope =
+            Scope::of_test("pods_list", "ann", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let log = || {
+            scope.enter(|| {
+                tracing::info!("inside");
+                tracing::info_span!("step").in_scope(|| tracing::info!(tool = "other", "deeper"));
+            });
+            tracing::info!("outside");
+        };
+        let text = written(Json, log);
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        let expected = serde_json::json!({"tool": "pods_list", "principal": "ann",
+            "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "function": "pods_list"});
+        for (name, value) in expected.as_object().expect("object") {
+            assert_eq!(&lines[0][name], value, "{text}");
+            assert!(lines[2].get(name).is_none(), "{text}");
+        }
+        assert_eq!((&lines[1]["function"], &lines[1]["tool"]), (&"step".into(), &"other".into()), "{text}");
+        assert_eq!(text.lines().nth(1).map(|line| line.matches("\"tool\"").count()), Some(1), "{text}");
+
+        let text = written(Text::new(), log);
+        let call = "inside tool=pods_list principal=ann trace_id=4bf92f3577b34da6a3ce929d0e0e4736";
+        assert!(text.lines().next().is_some_and(|line| line.ends_with(call)), "{text}");
+        assert!(text.ends_with("outside\n"), "{text}");
+    }
+
+    #[test]
+    fn a_line_is_one_object_whatever_is_in_it() {
+        let text = written(Json, || {
             tracing::info!(
                 tool = "x\"\n\u{1b}[31m",
                 duration_ms = f64::NAN,
@@ -201,7 +299,6 @@ mod tests {
             );
             tracing::warn!(arguments_json = "no json", count = 3u64, "second");
         });
-        let text = String::from_utf8(sink.0.lock().expect("sink").clone()).expect("text");
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
         assert_eq!(lines.len(), 2, "{text}");

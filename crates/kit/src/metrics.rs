@@ -1,7 +1,8 @@
 //! `/metrics`: calls, errors by code, durations and calls in flight, per tool.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,6 +13,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::Code;
+use crate::telemetry::Telemetry;
 
 type Labels = Vec<(&'static str, String)>;
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 120.0];
@@ -28,11 +30,12 @@ pub(crate) struct Metrics {
     durations: Family<Labels, Histogram, fn() -> Histogram>,
     refused: Family<Labels, Counter>,
     /// Open MCP sessions, of either transport.
-    pub(crate) sessions: Gauge,
+    sessions: Gauge,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Metrics {
-    pub(crate) fn new(service: &str) -> Self {
+    pub(crate) fn new(service: &str, telemetry: Arc<Telemetry>) -> Self {
         let mut registry = Registry::with_prefix("gantry");
         let calls = Family::default();
         let errors = Family::default();
@@ -49,24 +52,38 @@ impl Metrics {
         registry.register("tool_duration_seconds", "How long calls of a tool took", durations.clone());
         registry.register("requests_refused", "Requests that were not let in, by code", refused.clone());
         registry.register("mcp_sessions", "Open MCP sessions", sessions.clone());
-        Self { registry, calls, errors, in_flight, durations, refused, sessions }
+        let lost = "Spans, and exports of metrics, that no collector took";
+        registry.register("telemetry_dropped", lost, telemetry.dropped.clone());
+        Self { registry, calls, errors, in_flight, durations, refused, sessions, telemetry }
     }
 
     /// The series of one tool, looked up once.
     pub(crate) fn tool(&self, name: &str) -> ToolMetrics {
         let labels: Labels = vec![("tool", name.to_owned())];
+        let name: Arc<str> = name.into();
+        let calls = self.calls.get_or_create_owned(&labels);
+        let in_flight = self.in_flight.get_or_create_owned(&labels);
+        if let Some(meters) = &self.telemetry.meters {
+            meters.watch(&name, calls.clone(), in_flight.clone());
+        }
         ToolMetrics {
-            calls: self.calls.get_or_create_owned(&labels),
-            in_flight: self.in_flight.get_or_create_owned(&labels),
+            calls,
+            in_flight,
             duration: self.durations.get_or_create_owned(&labels),
             errors: self.errors.clone(),
-            name: name.to_owned(),
+            name,
         }
     }
 
     /// Counts a request that was not let in.
     pub(crate) fn refuse(&self, code: Code) {
         self.refused.get_or_create(&vec![("code", code.as_str().to_owned())]).inc();
+    }
+
+    /// Counts an MCP session as open until what this returns goes.
+    pub(crate) fn session(self: &Arc<Self>) -> OpenSession {
+        self.sessions.inc();
+        OpenSession { metrics: self.clone(), opened: Instant::now() }
     }
 
     /// The text a scraper reads.
@@ -81,7 +98,7 @@ impl Metrics {
 
 /// The series of one tool.
 pub(crate) struct ToolMetrics {
-    name: String,
+    pub(crate) name: Arc<str>,
     calls: Counter<u64, AtomicU64>,
     in_flight: Gauge<i64, AtomicI64>,
     duration: Histogram,
@@ -99,7 +116,7 @@ impl ToolMetrics {
     pub(crate) fn end(&self, took: Duration, failure: Option<Code>) {
         self.duration.observe(took.as_secs_f64());
         if let Some(code) = failure {
-            let labels = vec![("tool", self.name.clone()), ("code", code.as_str().to_owned())];
+            let labels = vec![("tool", self.name.to_string()), ("code", code.as_str().to_owned())];
             self.errors.get_or_create(&labels).inc();
         }
     }
@@ -111,5 +128,20 @@ pub(crate) struct InFlight<'a>(&'a ToolMetrics);
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.in_flight.dec();
+    }
+}
+
+/// One open MCP session.
+pub(crate) struct OpenSession {
+    metrics: Arc<Metrics>,
+    opened: Instant,
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        self.metrics.sessions.dec();
+        if let Some(meters) = &self.metrics.telemetry.meters {
+            meters.session(self.opened.elapsed());
+        }
     }
 }

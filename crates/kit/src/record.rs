@@ -1,22 +1,21 @@
-//! What is kept of a call: its count and duration, its failure in the log, and its audit line if it writes. A call
-//! that is dropped half-way leaves the same traces as one that ends.
+//! What is kept of a call: its count and duration, its span, its failure in the log, and its audit line if it
+//! writes. A call that is dropped half-way leaves the same traces as one that ends.
 
 use std::time::{Duration, Instant};
 
 use rmcp::model::{CallToolResponse, JsonObject};
 
 use crate::ask::DECLINED;
-use crate::auth::Principal;
 use crate::catalog::Entry;
 use crate::dispatch::Failure;
 use crate::metrics::InFlight;
+use crate::telemetry::{Fault, Operation};
 use crate::{Code, ToolError, audit};
 
 /// The record of one call, open until the call ends or is dropped.
 pub(crate) struct Record<'a, S> {
     entry: &'a Entry<S>,
-    caller: &'a Principal,
-    trace: Option<String>,
+    operation: Operation<'a>,
     /// As JSON with secrets masked, for a tool that writes.
     arguments: Option<String>,
     started: Instant,
@@ -26,22 +25,14 @@ pub(crate) struct Record<'a, S> {
 impl<'a, S> Record<'a, S> {
     pub(crate) fn open(
         entry: &'a Entry<S>,
-        caller: &'a Principal,
-        trace: Option<&str>,
+        operation: Operation<'a>,
         arguments: Option<&JsonObject>,
     ) -> Self {
         let arguments = entry.gate.writes.then(|| {
             let masked = arguments.map(|it| audit::mask(it, &entry.secrets));
             serde_json::Value::from(masked.unwrap_or_default()).to_string()
         });
-        Self {
-            entry,
-            caller,
-            trace: trace.map(str::to_owned),
-            arguments,
-            started: Instant::now(),
-            in_flight: Some(entry.metrics.begin()),
-        }
+        Self { entry, operation, arguments, started: Instant::now(), in_flight: Some(entry.metrics.begin()) }
     }
 
     pub(crate) fn close(mut self, result: &Result<CallToolResponse, Failure>) {
@@ -60,52 +51,57 @@ impl<'a, S> Record<'a, S> {
             Err(Failure::Tool(error)) => Some(error),
             _ => None,
         };
-        self.write(outcome, failure);
+        let fault = match result {
+            Ok(CallToolResponse::Complete(result)) if result.is_error == Some(true) => {
+                Some(Fault::Code("tool_error"))
+            }
+            Ok(_) => None,
+            Err(Failure::Protocol(error)) => Some(Fault::Protocol(error.code.0)),
+            Err(Failure::Tool(_) | Failure::Cancelled) => Some(Fault::Code(outcome)),
+        };
+        self.write(outcome, failure, fault);
     }
 
-    fn write(&mut self, outcome: &str, failure: Option<&ToolError>) {
+    fn write(&mut self, outcome: &str, failure: Option<&ToolError>, fault: Option<Fault>) {
         // Whoever comes second finds it written.
         let Some(in_flight) = self.in_flight.take() else { return };
         drop(in_flight);
         let took = self.started.elapsed();
         self.entry.metrics.end(took, failure.map(|error| error.code));
-        if let Some(error) = failure {
-            self.log(error, took);
+        self.operation.end(took, fault);
+        if failure.is_none() && self.arguments.is_none() {
+            return;
         }
-        if let Some(arguments) = self.arguments.take() {
-            tracing::info!(
-                target: "audit",
-                tool = &*self.entry.route.attr.name,
-                principal = &*self.caller.name,
-                trace_id = self.trace,
-                arguments_json = arguments,
-                outcome,
-                duration_ms = milliseconds(took),
-                "tool called"
-            );
-        }
+        // The scope puts the call's tool, caller and trace on its lines.
+        self.operation.scope.enter(|| {
+            if let Some(error) = failure {
+                log(error, took);
+            }
+            if let Some(arguments) = self.arguments.take() {
+                let duration_ms = milliseconds(took);
+                tracing::info!(target: "audit", arguments_json = arguments, outcome, duration_ms, "tool called");
+            }
+        });
     }
+}
 
-    fn log(&self, error: &ToolError, took: Duration) {
-        let tool = &*self.entry.route.attr.name;
-        let (principal, trace_id) = (&*self.caller.name, self.trace.as_deref());
-        let duration_ms = milliseconds(took);
-        let (code, source) = (error.code.as_str(), error.source_chain());
-        let message = &error.message;
-        match error.code {
-            Code::InternalError => {
-                tracing::error!(tool, principal, trace_id, duration_ms, code, source, "{message}");
-            }
-            Code::ServiceError | Code::TimeoutError => {
-                tracing::warn!(tool, principal, trace_id, duration_ms, code, source, "{message}");
-            }
-            Code::ValidationError
-            | Code::AuthenticationError
-            | Code::Forbidden
-            | Code::NotFound
-            | Code::RateLimited => {
-                tracing::info!(tool, principal, trace_id, duration_ms, code, source, "{message}");
-            }
+fn log(error: &ToolError, took: Duration) {
+    let duration_ms = milliseconds(took);
+    let (code, source) = (error.code.as_str(), error.source_chain());
+    let message = &error.message;
+    match error.code {
+        Code::InternalError => {
+            tracing::error!(duration_ms, code, source, "{message}");
+        }
+        Code::ServiceError | Code::TimeoutError => {
+            tracing::warn!(duration_ms, code, source, "{message}");
+        }
+        Code::ValidationError
+        | Code::AuthenticationError
+        | Code::Forbidden
+        | Code::NotFound
+        | Code::RateLimited => {
+            tracing::info!(duration_ms, code, source, "{message}");
         }
     }
 }
@@ -114,7 +110,7 @@ const CANCELLED: &str = "cancelled";
 
 impl<S> Drop for Record<'_, S> {
     fn drop(&mut self) {
-        self.write(CANCELLED, None);
+        self.write(CANCELLED, None, Some(Fault::Code(CANCELLED)));
     }
 }
 

@@ -35,6 +35,7 @@ use crate::policy::Policy;
 use crate::service::{Kit, Service};
 use crate::settings::{self, Settings, Switch, Transport};
 use crate::shutdown::Server;
+use crate::telemetry::Telemetry;
 
 #[derive(Parser)]
 struct Program<A: clap::Args> {
@@ -160,7 +161,8 @@ async fn prepare<S: Service>(
         "--upstream-auth (GANTRY_UPSTREAM_AUTH): on stdio there is no caller but the operator, so it must be `own`"
     );
     let generated = auth.generated_key().map(str::to_owned);
-    let metrics = Arc::new(Metrics::new(S::SLUG));
+    let telemetry = Arc::new(Telemetry::start(&settings.telemetry, S::SLUG, &authorities)?);
+    let metrics = Arc::new(Metrics::new(S::SLUG, telemetry.clone()));
     let catalog = Catalog::new(&Policy::new(settings)?, &metrics)?;
     let kit = Kit {
         max_output_bytes: settings.max_output_bytes,
@@ -178,6 +180,7 @@ async fn prepare<S: Service>(
         operator: listener.is_none().then(Principal::local),
         calls: Calls::default(),
         rounds: Rounds::new(S::SLUG, &settings.ask)?,
+        telemetry,
     });
     let handler = Handler::new(dispatch.clone(), auth.is_on())?;
     let streams = CancellationToken::new();

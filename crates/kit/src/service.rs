@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::UpstreamAuth;
 use crate::health::Check;
 use crate::http::{self, Authorities};
-use crate::{Result, ToolError};
+use crate::{Result, ToolError, telemetry};
 
 /// One server. The tools are the chassis' to list and call; prompts, resources and completions, where a
 /// server has them, are the methods of its [`ServerHandler`], and its `get_info` declares them.
@@ -115,7 +115,7 @@ impl Kit {
     ) -> Result<T> {
         let what = what.into();
         let (sender, receiver) = oneshot::channel();
-        self.changes.spawn(async move {
+        self.changes.spawn(telemetry::carry(async move {
             let result = AssertUnwindSafe(change)
                 .catch_unwind()
                 .await
@@ -129,7 +129,7 @@ impl Kit {
                     "change failed after its caller had left: {error}"
                 ),
             }
-        });
+        }));
         receiver.await.unwrap_or_else(|_| Err(ToolError::internal("the change was lost")))
     }
 }

@@ -13,6 +13,7 @@ use crate::auth::{AuthArgs, UpstreamArgs};
 use crate::guard::Guard;
 use crate::log::LogArgs;
 use crate::policy::RateLimit;
+use crate::telemetry::TelemetryArgs;
 use crate::tls::TlsArgs;
 
 /// The address a program listens on.
@@ -305,6 +306,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
+
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ impl<S: Service> Server<S> {
             None => self.serve_stdio(stop).await,
         };
         finish_changes(&self.kit).await;
+        self.app.dispatch.telemetry.stop().await;
         ended
     }
 

@@ -16,7 +16,7 @@ use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager
 
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OpenSession};
 
 /// rmcp's sessions in memory, with a most and with owners.
 pub(crate) struct Sessions {
@@ -28,10 +28,10 @@ pub(crate) struct Sessions {
     metrics: Arc<Metrics>,
 }
 
-#[derive(Default)]
 struct Session {
     owner: Option<Arc<str>>,
     closed: CancellationToken,
+    _open: OpenSession,
 }
 
 /// Cancelled when the session of a request is closed, or nobody can fetch its answer any more.
@@ -65,7 +65,6 @@ impl Sessions {
 
     fn give_back(&self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);
-        self.metrics.sessions.dec();
     }
 
     /// Gives a new session to the caller that asked for it.
@@ -95,10 +94,11 @@ impl SessionManager for Sessions {
             self.taken.fetch_sub(1, Ordering::Relaxed);
             return Err(SessionsError::Full);
         }
-        self.metrics.sessions.inc();
+        let open = self.metrics.session();
         match self.inner.create_session().await {
             Ok((id, transport)) => {
-                self.open().insert(id.clone(), Session::default());
+                let session = Session { owner: None, closed: CancellationToken::new(), _open: open };
+                self.open().insert(id.clone(), session);
                 Ok((id, transport))
             }
             Err(error) => {

@@ -70,7 +70,6 @@ pub(super) async fn open<S: Service>(State(app): State<Arc<App<S>>>, request: Re
         }
         open.insert(id.clone(), Session { owner: principal.name, inbox, unanswered: unanswered.clone() });
     }
-    app.metrics.sessions.inc();
     let closed = app.streams.child_token();
     tokio::spawn(run(app.clone(), id.clone(), (to_client, from_client), closed.clone()));
     let endpoint = Event::default().event("endpoint").data(format!("messages?session_id={id}"));
@@ -84,6 +83,7 @@ async fn run<S: Service>(
     transport: (mpsc::Sender<ServerJsonRpcMessage>, mpsc::Receiver<ClientJsonRpcMessage>),
     closed: CancellationToken,
 ) {
+    let _open = app.metrics.session();
     let served = async {
         match rmcp::service::serve_server_with_ct(app.handler.clone(), transport, closed.clone()).await {
             Ok(session) => drop(session.waiting().await),
@@ -96,7 +96,6 @@ async fn run<S: Service>(
     }
     closed.cancel();
     app.sse.open().remove(&id);
-    app.metrics.sessions.dec();
 }
 
 /// What the client reads; dropping it, as a closed connection does, ends the session.

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{ArgMatches, Command, FromArgMatches};
 
@@ -30,7 +31,10 @@ pub(super) async fn perform<S: Service>(
             (text.into_bytes(), report.is_good())
         }
         Verb::Tools { json } => {
-            let catalog = Catalog::<S>::new(&Policy::new(&program()?.settings)?, &Metrics::new(S::SLUG))?;
+            let catalog = Catalog::<S>::new(
+                &Policy::new(&program()?.settings)?,
+                &Metrics::new(S::SLUG, Arc::default()),
+            )?;
             (cli::catalogue(&catalog.tools(Role::Admin), *json)?.into_bytes(), true)
         }
         Verb::Config(asked) => {
