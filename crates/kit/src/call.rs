@@ -1,5 +1,7 @@
 //! What a tool may know of the call it serves: progress out, questions out and answers in, cancellation in.
 
+use std::time::Duration;
+
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext};
@@ -12,24 +14,42 @@ use tokio_util::sync::CancellationToken;
 use crate::Result;
 use crate::ask::{Asker, Question, filled};
 use crate::auth::{Principal, Upstream};
+use crate::doors::grpc::Reports;
 use crate::doors::sessions::Closed;
 
 /// The call that a tool serves; an argument of the tool like [`crate::Parameters`].
 pub struct Call {
-    token: Option<ProgressToken>,
-    peer: Peer<RoleServer>,
+    listener: Listener,
     cancelled: CancellationToken,
     principal: Principal,
     upstream: Upstream,
     asker: Asker,
 }
 
+/// Who is told how far the work is.
+enum Listener {
+    Nobody,
+    /// An MCP client that asked for it.
+    Client(Peer<RoleServer>, ProgressToken),
+    /// The stream of a gRPC call.
+    Stream(Reports),
+}
+
+impl Listener {
+    fn of(context: &RequestContext<RoleServer>) -> Self {
+        match (context.meta.get_progress_token(), extension::<Reports>(context)) {
+            (_, Some(reports)) => Self::Stream(reports.clone()),
+            (Some(token), None) => Self::Client(context.peer.clone(), token),
+            (None, None) => Self::Nobody,
+        }
+    }
+}
+
 impl Call {
     /// The call of a request that is no tool's: a prompt's or a resource's.
     pub fn of(context: &RequestContext<RoleServer>) -> Self {
         Self {
-            token: context.meta.get_progress_token(),
-            peer: context.peer.clone(),
+            listener: Listener::of(context),
             cancelled: context.ct.clone(),
             principal: principal(context).cloned().unwrap_or_else(Principal::local),
             upstream: extension::<Upstream>(context).cloned().unwrap_or_default(),
@@ -39,13 +59,18 @@ impl Call {
 
     /// Tells a client that asked for it how far the work is.
     pub async fn progress(&self, done: f64, total: Option<f64>, message: &str) {
-        let Some(token) = self.token.clone() else { return };
-        let mut report = ProgressNotificationParam::new(token, done).with_message(message);
-        if let Some(total) = total {
-            report = report.with_total(total);
+        match &self.listener {
+            Listener::Nobody => {}
+            Listener::Client(peer, token) => {
+                let mut report = ProgressNotificationParam::new(token.clone(), done).with_message(message);
+                if let Some(total) = total {
+                    report = report.with_total(total);
+                }
+                // A client that no longer listens has closed its request, which cancels the call.
+                let _gone = peer.notify_progress(report).await;
+            }
+            Listener::Stream(reports) => reports.progress(done, total, message).await,
         }
-        // A client that no longer listens has closed its request, which cancels the call.
-        let _gone = self.peer.notify_progress(report).await;
     }
 
     /// Resolves when the caller is gone or has cancelled.
@@ -111,6 +136,15 @@ pub(crate) fn principal(context: &RequestContext<RoleServer>) -> Option<&Princip
 /// Cancelled when the session of the request is closed, or nobody can fetch its answer any more.
 pub(crate) fn closed(context: &RequestContext<RoleServer>) -> Option<CancellationToken> {
     extension::<Closed>(context).map(|Closed(closed)| closed.clone())
+}
+
+/// How long the client of a request waits for its answer, where it said so.
+#[derive(Clone, Copy)]
+pub(crate) struct WaitsFor(pub(crate) Duration);
+
+/// How long the client waits.
+pub(crate) fn waits_for(context: &RequestContext<RoleServer>) -> Duration {
+    extension(context).map_or(Duration::MAX, |WaitsFor(time)| *time)
 }
 
 fn extension<T: Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<&T> {

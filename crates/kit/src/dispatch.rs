@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ask::{Patience, Raised, Rounds, Said, Turn};
 use crate::auth::Principal;
-use crate::call::{closed, principal};
+use crate::call::{closed, principal, waits_for};
 use crate::calls::Calls;
 use crate::catalog::{Catalog, Entry};
 use crate::record::Record;
@@ -92,7 +92,7 @@ impl<S: Service> Dispatch<S> {
         mut context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, Failure> {
         let turn = self.enter(entry, caller, &mut params, &mut context)?;
-        let until = Until::of(&context, &turn);
+        let until = Until::of(&context, &turn, self.deadline);
         let agreed = match entry.confirms.first {
             true => self.within(entry, &until, confirm::first(entry, &params, &context)).await?,
             false => Ok(()),
@@ -159,21 +159,12 @@ impl<S: Service> Dispatch<S> {
             () = until.cancelled.cancelled() => return Err(Failure::Cancelled),
             () = self.calls.are_cut() => return Err(Failure::Tool(cut_off(entry))),
             () = until.closed() => return Err(Failure::Cancelled),
-            () = until.too_long(self.deadline) => return Err(Failure::Tool(self.too_slow(entry))),
+            () = until.too_long() => return Err(Failure::Tool(too_slow(entry, until.deadline))),
         };
         outcome.map_err(|_panic| {
             let name = &entry.route.attr.name;
             Failure::Tool(ToolError::internal(format!("{name} panicked; this is a bug")))
         })
-    }
-
-    fn too_slow(&self, entry: &Entry<S>) -> ToolError {
-        let rest = rest(entry);
-        let deadline = humantime::format_duration(self.deadline);
-        ToolError::new(
-            Code::TimeoutError,
-            format!("{} gave no result within {deadline}{rest}", entry.route.attr.name),
-        )
     }
 
     /// Refuses a result that a model could not take in, and says which arguments narrow it.
@@ -208,12 +199,19 @@ impl<S: Service> Dispatch<S> {
 struct Until {
     cancelled: CancellationToken,
     closed: Option<CancellationToken>,
+    /// The server's, or the client's where that is shorter.
+    deadline: Duration,
     patience: Option<Patience>,
 }
 
 impl Until {
-    fn of(context: &RequestContext<RoleServer>, turn: &Turn) -> Self {
-        Self { cancelled: context.ct.clone(), closed: closed(context), patience: turn.patience.clone() }
+    fn of(context: &RequestContext<RoleServer>, turn: &Turn, deadline: Duration) -> Self {
+        Self {
+            cancelled: context.ct.clone(),
+            closed: closed(context),
+            deadline: deadline.min(waits_for(context)),
+            patience: turn.patience.clone(),
+        }
     }
 
     async fn closed(&self) {
@@ -223,12 +221,18 @@ impl Until {
         }
     }
 
-    async fn too_long(&self, deadline: Duration) {
+    async fn too_long(&self) {
         match &self.patience {
-            Some(patience) => patience.ends(deadline).await,
-            None => tokio::time::sleep(deadline).await,
+            Some(patience) => patience.ends(self.deadline).await,
+            None => tokio::time::sleep(self.deadline).await,
         }
     }
+}
+
+fn too_slow<S>(entry: &Entry<S>, deadline: Duration) -> ToolError {
+    let (name, rest) = (&entry.route.attr.name, rest(entry));
+    let deadline = humantime::format_duration(deadline);
+    ToolError::new(Code::TimeoutError, format!("{name} gave no result within {deadline}{rest}"))
 }
 
 fn cut_off<S>(entry: &Entry<S>) -> ToolError {

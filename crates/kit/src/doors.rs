@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::{any, get, post};
 use bytes::Bytes;
+use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::app::App;
@@ -17,16 +18,21 @@ use crate::{Code, ToolError};
 mod answers;
 mod batch;
 pub(crate) mod direct;
+pub(crate) mod grpc;
 mod mcp;
 mod openapi;
 mod operations;
+mod outcome;
 mod plain;
 mod rest;
 pub(crate) mod sessions;
 pub(crate) mod sse;
 
 /// Every route of a server. What is neither health nor for strangers passes [`App::admit`] first.
-pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
+///
+/// # Errors
+/// When the descriptors that gRPC reflection shows cannot be read.
+pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> anyhow::Result<Router> {
     let mut router = Router::new()
         .route("/mcp", any(mcp::serve::<S>))
         .route("/tools", get(rest::list::<S>))
@@ -43,10 +49,11 @@ pub(crate) fn router<S: Service>(app: Arc<App<S>>, legacy_sse: bool) -> Router {
     if legacy_sse {
         router = router.route("/sse", get(sse::open::<S>)).route("/messages", post(sse::message::<S>));
     }
-    router
+    Ok(router
+        .merge(grpc::routes(&app)?)
         .fallback(operations::not_found::<S>)
         .method_not_allowed_fallback(operations::wrong_method::<S>)
-        .with_state(app)
+        .with_state(app))
 }
 
 /// How long a body may take to arrive.
@@ -88,27 +95,34 @@ enum BodyError {
     Broken(String),
 }
 
-impl axum::response::IntoResponse for BodyError {
-    fn into_response(self) -> axum::response::Response {
-        match self {
-            Self::TooLarge(limit) => {
-                let message = format!("the body is larger than {limit} bytes");
-                let error = ToolError::new(Code::ValidationError, message).with("limit", limit);
-                let mut response = error.into_response();
-                *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
-                response
+impl From<BodyError> for ToolError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(limit) => {
+                Self::new(Code::ValidationError, format!("the body is larger than {limit} bytes"))
+                    .with("limit", limit)
             }
-            Self::TooSlow => {
+            BodyError::TooSlow => {
                 let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
-                let mut response = ToolError::new(Code::TimeoutError, message).into_response();
-                *response.status_mut() = http::StatusCode::REQUEST_TIMEOUT;
-                response
+                Self::new(Code::TimeoutError, message)
             }
-            Self::Broken(reason) => {
-                ToolError::new(Code::ValidationError, format!("the body did not arrive whole: {reason}"))
-                    .into_response()
+            BodyError::Broken(reason) => {
+                Self::new(Code::ValidationError, format!("the body did not arrive whole: {reason}"))
             }
         }
+    }
+}
+
+impl axum::response::IntoResponse for BodyError {
+    fn into_response(self) -> axum::response::Response {
+        let status = match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken(_) => StatusCode::BAD_REQUEST,
+        };
+        let mut response = ToolError::from(self).into_response();
+        *response.status_mut() = status;
+        response
     }
 }
 

@@ -179,6 +179,14 @@ impl ToolError {
         })
     }
 
+    /// Reads back what [`ToolError::to_json`] wrote; `None` for anything else.
+    pub(crate) fn from_json(error: &Value) -> Option<Self> {
+        let mut read =
+            Self::new(Code::parse(error.get("error")?.as_str()?)?, error.get("message")?.as_str()?);
+        read.details = error.get("details").and_then(Value::as_object).cloned().unwrap_or_default();
+        Some(read)
+    }
+
     /// Reads back what `From<ToolError> for ErrorData` wrote; `None` for an error of the protocol itself.
     pub(crate) fn from_protocol(error: &ErrorData) -> Option<Self> {
         let data = error.data.as_ref()?.as_object()?;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, join_all};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 /// No check may take longer than this.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,14 +60,19 @@ pub struct Finding {
 /// The state a program answers probes with.
 #[derive(Default)]
 pub(crate) struct Health {
-    stopping: AtomicBool,
+    stopping: CancellationToken,
     last: Mutex<Option<(Instant, Arc<Vec<Finding>>)>>,
 }
 
 impl Health {
     /// From now on the program is not ready.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.cancel();
+    }
+
+    /// Resolves when [`Health::stop`] was called.
+    pub(crate) async fn stopped(&self) {
+        self.stopping.cancelled().await;
     }
 
     /// Runs the checks, or gives the last findings when they are fresh.
@@ -85,12 +90,12 @@ impl Health {
 
     /// The answer of `/health/ready`.
     pub(crate) fn ready(&self, findings: &[Finding]) -> (StatusCode, Value) {
-        ready(findings, self.stopping.load(Ordering::Relaxed))
+        ready(findings, self.stopping.is_cancelled())
     }
 
     /// The answer of `/health`.
     pub(crate) fn summary(&self, findings: &[Finding]) -> Value {
-        summary(findings, self.stopping.load(Ordering::Relaxed))
+        summary(findings, self.stopping.is_cancelled())
     }
 }
 
@@ -155,6 +160,8 @@ fn describe(findings: &[Finding]) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn finding(required: bool, up: bool) -> Finding {
@@ -179,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn probes_do_not_become_load() {
         let health = Health::default();
-        let runs = std::sync::atomic::AtomicUsize::new(0);
+        let runs = AtomicUsize::new(0);
         for _ in 0..10 {
             health
                 .look(|| {

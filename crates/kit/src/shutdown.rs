@@ -53,7 +53,7 @@ impl<S: Service> Server<S> {
     /// Not ready from the signal on, but still serving until the calls that it found are done, so that those who
     /// have not heard yet lose nothing; then closed.
     async fn serve_http(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let router = doors::router(self.app.clone(), self.legacy_sse);
+        let router = doors::router(self.app.clone(), self.legacy_sse)?;
         let mut connections = Connections::accept(listener, self.tls.clone(), router, self.max_connections);
         tokio::select! {
             () = stop => {}

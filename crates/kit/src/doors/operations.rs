@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::grpc;
 use crate::app::{Admitted, App};
 use crate::service::Service;
 use crate::text::clip;
@@ -47,6 +48,9 @@ pub(super) async fn version<S: Service>(_: State<Arc<App<S>>>, _: Admitted) -> J
 }
 
 pub(super) async fn not_found<S: Service>(State(app): State<Arc<App<S>>>, request: Request) -> Response {
+    if grpc::speaks(request.headers()) {
+        return grpc::no_service(&app, request).await;
+    }
     let (mut parts, _) = request.into_parts();
     if let Err(refusal) = app.admit(&mut parts).await {
         return refusal.into_response();

@@ -12,11 +12,10 @@ use http::Method;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::request::Parts;
 use rmcp::ErrorData;
-use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ErrorCode, NumberOrString, RequestMetaObject, ServerResult,
-};
+use rmcp::model::{CallToolRequestParams, CallToolResult, NumberOrString, RequestMetaObject, ServerResult};
 use serde_json::{Map, Value, json};
 
+use super::outcome::outcome;
 use crate::app::{Admitted, App};
 use crate::service::Service;
 use crate::text::clip;
@@ -121,41 +120,9 @@ fn arguments(parts: &Parts, body: &Bytes) -> Result<Map<String, Value>, ToolErro
 }
 
 fn answer(result: Result<ServerResult, ErrorData>) -> Response {
-    match result {
-        Ok(ServerResult::CallToolResult(result)) => result_of(result),
-        Ok(_) => {
-            let message = "this tool asks back, which REST cannot answer; call it over MCP";
-            ToolError::new(Code::ValidationError, message).into_response()
-        }
-        Err(error) => {
-            let ours = matches!(error.code, ErrorCode::INTERNAL_ERROR);
-            let code = if ours { Code::InternalError } else { Code::ValidationError };
-            ToolError::new(code, error.message).into_response()
-        }
+    match outcome(result) {
+        Ok(CallToolResult { structured_content: Some(structured), .. }) => Json(structured).into_response(),
+        Ok(result) => Json(json!({"content": result.content})).into_response(),
+        Err(error) => error.into_response(),
     }
-}
-
-fn result_of(result: CallToolResult) -> Response {
-    if result.is_error == Some(true) {
-        let text = result.content.first().and_then(|content| content.as_text()).map(|text| &*text.text);
-        return failure(text.unwrap_or_default());
-    }
-    match result.structured_content {
-        Some(structured) => Json(structured).into_response(),
-        None => Json(json!({"content": result.content})).into_response(),
-    }
-}
-
-/// Puts the status to our error object; a tool's own words, without a code, are an upstream's.
-fn failure(text: &str) -> Response {
-    let parsed: Value = serde_json::from_str(text).unwrap_or_default();
-    let Some(code) = Code::ALL.into_iter().find(|code| parsed["error"] == code.as_str()) else {
-        return ToolError::service(text).into_response();
-    };
-    let kind = [(CONTENT_TYPE, "application/json")];
-    let mut response = (code.status(), kind, text.to_owned()).into_response();
-    if let Some(seconds) = parsed["details"]["retry_after"].as_u64() {
-        response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
-    }
-    response
 }
