@@ -1,6 +1,6 @@
 # Each target's help is the text after its two hashes.
 .DEFAULT_GOAL := help
-.PHONY: help up down check test bench
+.PHONY: help up down check test bench fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -19,3 +19,6 @@ test: ## run every test on real systems, installing what is missing
 
 bench: ## measure side by side against peers
 	@bench/run
+
+fuzz: ## fuzz what comes from outside, each target for SECONDS (60)
+	@fuzz/run $(or $(SECONDS),60)

@@ -329,4 +329,15 @@ pub mod testing {
         let ended = tokio::spawn(server.run(stop.clone().cancelled_owned()));
         Ok(Running { url: format!("{scheme}://{address}"), stop: stop.drop_guard(), ended })
     }
+    /// All doors of a server, to be asked in this process and behind no socket.
+    ///
+    /// # Errors
+    /// What the program would say on such a start.
+    pub async fn router<S: Service>(args: &[&str]) -> anyhow::Result<axum::Router> {
+        let args = ["test", "--listen", "127.0.0.1:0"].iter().chain(args);
+        let program = Program::<S::Args>::try_parse_from(args)?;
+        let (server, _) = prepare::<S>(program.service, &program.settings).await?;
+        server.kit.open.cancel();
+        crate::doors::router(server.app, server.legacy_sse)
+    }
 }

@@ -11,6 +11,9 @@ use super::credential::{Fingerprint, fingerprint};
 use super::followed::Followed;
 use super::{Principal, hex};
 
+/// A key with fewer characters than this is worth a warning.
+const SHORT: usize = 16;
+
 /// Keys by their SHA-256. A lookup compares digests, so its time tells nothing of a key.
 pub(super) struct Keys(HashMap<KeyDigest, Principal>);
 
@@ -76,7 +79,12 @@ impl Keys {
         }
         let digest = match key.strip_prefix("sha256:") {
             Some(hex) => unhex(hex).context("not 64 hexadecimal digits after sha256:")?,
-            None => fingerprint(key),
+            None => {
+                if key.len() < SHORT {
+                    tracing::warn!(name, "this key has less than {SHORT} characters and can be guessed");
+                }
+                fingerprint(key)
+            }
         };
         let principal = Principal::new(name, role.parse()?);
         if self.0.insert(KeyDigest(digest), principal).is_some() {
