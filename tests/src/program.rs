@@ -12,6 +12,9 @@ use tempfile::TempDir;
 
 use crate::wire;
 
+/// How long a client may take to load its libraries on a machine that builds beside it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Where a client finds a server.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -73,19 +76,30 @@ pub struct Program {
     pub host: String,
     child: Child,
     folder: TempDir,
+    /// It was given a certificate.
+    tls: bool,
 }
 
 impl Program {
     /// Starts the edge with one route per server.
     pub async fn edge(routes: &[(&str, &Program)]) -> Result<Self> {
+        Self::edge_with(routes, &[]).await
+    }
+
+    /// Starts the edge with one route per server, and these arguments.
+    pub async fn edge_with(routes: &[(&str, &Program)], args: &[&str]) -> Result<Self> {
         let folder = TempDir::new()?;
         let fleet: String = routes
             .iter()
-            .map(|(slug, to)| format!("[[server]]\nslug = \"{slug}\"\nurl = \"http://{}\"\n", to.host))
+            .map(|(slug, to)| {
+                let scheme = if to.tls { "https" } else { "http" };
+                format!("[[server]]\nslug = \"{slug}\"\nurl = \"{scheme}://{}\"\n", to.host)
+            })
             .collect();
         let config = folder.path().join("fleet.toml");
         std::fs::write(&config, fleet)?;
-        Self::launch(folder, "gantry-edge", &["--config", config.to_str().context("path")?]).await
+        let config = ["--config", config.to_str().context("path")?];
+        Self::launch(folder, "gantry-edge", &[&config, args].concat()).await
     }
 
     /// Starts `binary` on a free port and waits until it lives.
@@ -102,7 +116,8 @@ impl Program {
             .stderr(File::create(folder.path().join("log"))?)
             .spawn()
             .with_context(|| format!("start {binary}"))?;
-        let mut program = Self { host: String::new(), child, folder };
+        let tls = args.contains(&"--tls-cert");
+        let mut program = Self { host: String::new(), child, folder, tls };
         program.await_life().await.with_context(|| format!("{binary} {args:?}:\n{}", program.log()))?;
         Ok(program)
     }
@@ -115,13 +130,40 @@ impl Program {
             }
             if let Some(host) = listening(&self.log()) {
                 self.host = host;
-                if wire::get(&self.host, "/health/live").await.is_ok_and(|answer| answer.status() == 200) {
+                if self.lives().await.is_ok() {
                     return Ok(());
                 }
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         bail!("does not answer /health/live")
+    }
+
+    /// Behind a certificate it is alive when it takes connections: nothing here speaks TLS.
+    async fn lives(&self) -> Result<()> {
+        if self.tls {
+            tokio::net::TcpStream::connect(&self.host).await?;
+            return Ok(());
+        }
+        let live = wire::get(&self.host, "/health/live").await?;
+        anyhow::ensure!(live.status() == 200, "/health/live answers {}", live.status());
+        Ok(())
+    }
+
+    /// Waits until so many calls of a tool run in this server, by its own count.
+    pub async fn in_flight(&self, tool: &str, wanted: usize) -> Result<()> {
+        let gauge = format!("gantry_tool_calls_in_flight{{tool=\"{tool}\"}} {wanted}");
+        let end = Instant::now() + PATIENCE;
+        let mut metrics = String::new();
+        while Instant::now() < end {
+            let answer = wire::get(&self.host, "/metrics").await?;
+            metrics = String::from_utf8_lossy(answer.body()).into_owned();
+            if metrics.lines().any(|line| line == gauge) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("no {gauge} in:\n{metrics}")
     }
 
     /// The program, without an edge before it.
@@ -148,9 +190,7 @@ impl Program {
         let log = self.log();
         anyhow::ensure!(self.child.try_wait()?.is_none(), "the program ended:\n{log}");
         anyhow::ensure!(!log.contains("panicked"), "a panic in the log:\n{log}");
-        let live = wire::get(&self.host, "/health/live").await?;
-        anyhow::ensure!(live.status() == 200, "/health/live answers {}", live.status());
-        Ok(())
+        self.lives().await
     }
 }
 

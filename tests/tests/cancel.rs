@@ -3,11 +3,10 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use gantry_tests::program::{Fronted, Program};
-use gantry_tests::{fixture, wire};
+use anyhow::{Context, Result};
+use gantry_tests::fixture;
+use gantry_tests::program::{Fronted, PATIENCE};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -73,33 +72,14 @@ async fn cancels(path: &str, driver: impl Fn(&str) -> Command) -> Result<()> {
         let mut client =
             driver(&url).stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true).spawn()?;
         let mut input = client.stdin.take().context("stdin")?;
-        in_flight(&servers.server, 1).await.with_context(|| format!("{url}: before the cancel"))?;
+        servers.server.in_flight("wait", 1).await.with_context(|| format!("{url}: before the cancel"))?;
         input.write_all(b"\n").await?;
-        in_flight(&servers.server, 0).await.with_context(|| format!("{url}: after the cancel"))?;
+        servers.server.in_flight("wait", 0).await.with_context(|| format!("{url}: after the cancel"))?;
         input.write_all(b"\n").await?;
         let ended = tokio::time::timeout(PATIENCE, client.wait()).await;
         anyhow::ensure!(ended.context("the client does not leave")??.success(), "{url}: the client failed");
     }
     servers.check_alive().await
-}
-
-/// How long a client may take to load its libraries on a machine that builds beside it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until so many calls of `wait` run.
-async fn in_flight(server: &Program, wanted: u32) -> Result<()> {
-    let gauge = format!("gantry_tool_calls_in_flight{{tool=\"wait\"}} {wanted}");
-    let end = Instant::now() + PATIENCE;
-    let mut metrics = String::new();
-    while Instant::now() < end {
-        let answer = wire::get(&server.host, "/metrics").await?;
-        metrics = String::from_utf8_lossy(answer.body()).into_owned();
-        if metrics.lines().any(|line| line == gauge) {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    bail!("no {gauge} in:\n{metrics}")
 }
 
 fn script(name: &str) -> std::path::PathBuf {
