@@ -18,7 +18,7 @@ mod tools;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kit::{Aliases, Check, Kit, Service};
+use kit::{Aliases, AsTask, Check, Kit, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
 
 pub use crate::database::DatabaseArgs;
@@ -85,6 +85,13 @@ impl Service for DockerLocust {
     const SLUG: &'static str = "docker-locust";
     const PORT: u16 = 8002;
     const ABOUT: &'static str = "MCP server for Docker containers (list, logs, inspect, restart, change environment) and Locust load tests";
+    /// Stopping, starting and becoming healthy take as long as they take; so does a swarm of users.
+    const TASKS: &'static [(&'static str, AsTask)] = &[
+        ("docker_restart", AsTask::Optional),
+        ("docker_update_env", AsTask::Optional),
+        ("locust_start_test", AsTask::Optional),
+    ];
+
     type Args = Args;
 
     async fn connect(args: Args, kit: Kit) -> anyhow::Result<Self> {

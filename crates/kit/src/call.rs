@@ -1,5 +1,6 @@
 //! What a tool may know of the call it serves: progress out, questions out and answers in, cancellation in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
@@ -11,11 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::Result;
-use crate::ask::{Asker, Question, filled};
+use crate::ask::{Asker, Question, Raised, filled};
 use crate::auth::{Principal, Upstream};
 use crate::doors::grpc::Reports;
 use crate::doors::sessions::Closed;
+use crate::tasks::{MayGoOn, Task};
+use crate::{Result, ToolError};
 
 /// The call that a tool serves; an argument of the tool like [`crate::Parameters`].
 pub struct Call {
@@ -24,6 +26,8 @@ pub struct Call {
     principal: Principal,
     upstream: Upstream,
     asker: Asker,
+    task: Option<Arc<Task>>,
+    may_go_on: bool,
 }
 
 /// Who is told how far the work is.
@@ -33,10 +37,15 @@ enum Listener {
     Client(Peer<RoleServer>, ProgressToken),
     /// The stream of a gRPC call.
     Stream(Reports),
+    /// Whoever asks for the task.
+    Task(Arc<Task>),
 }
 
 impl Listener {
     fn of(context: &RequestContext<RoleServer>) -> Self {
+        if let Some(task) = context.extensions.get::<Arc<Task>>() {
+            return Self::Task(task.clone());
+        }
         match (context.meta.get_progress_token(), extension::<Reports>(context)) {
             (_, Some(reports)) => Self::Stream(reports.clone()),
             (Some(token), None) => Self::Client(context.peer.clone(), token),
@@ -54,10 +63,12 @@ impl Call {
             principal: principal(context).cloned().unwrap_or_else(Principal::local),
             upstream: extension::<Upstream>(context).cloned().unwrap_or_default(),
             asker: Asker::of(context),
+            task: context.extensions.get::<Arc<Task>>().cloned(),
+            may_go_on: context.extensions.get::<MayGoOn>().is_some(),
         }
     }
 
-    /// Tells a client that asked for it how far the work is.
+    /// Tells a client that asked for it how far the work is; that of a task sees the message.
     pub async fn progress(&self, done: f64, total: Option<f64>, message: &str) {
         match &self.listener {
             Listener::Nobody => {}
@@ -69,6 +80,7 @@ impl Call {
                 // A client that no longer listens has closed its request, which cancels the call.
                 let _gone = peer.notify_progress(report).await;
             }
+            Listener::Task(task) => task.tell(message),
             Listener::Stream(reports) => reports.progress(done, total, message).await,
         }
     }
@@ -109,6 +121,16 @@ impl Call {
     /// `FORBIDDEN` when the user declines; `VALIDATION_ERROR` when the argument is missing.
     pub async fn confirm(&self, message: &str) -> Result<()> {
         self.asker.confirm(message).await
+    }
+
+    /// From here on the call is a task, if its client knows tasks and [`crate::Service::TASKS`] has this tool as
+    /// [`crate::AsTask::Later`]. Return its error as it is: the tool runs again as a task, up to here and on, with all
+    /// answers it has got.
+    ///
+    /// # Errors
+    /// The one that makes it so.
+    pub fn go_on_as_task(&self) -> Result<()> {
+        if self.may_go_on && self.task.is_none() { Err(ToolError::raising(Raised::Task)) } else { Ok(()) }
     }
 
     /// Who calls.

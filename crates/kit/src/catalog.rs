@@ -12,6 +12,7 @@ use crate::metrics::{Metrics, ToolMetrics};
 use crate::policy::{Gate, Policy};
 use crate::schema;
 use crate::service::Service;
+use crate::tasks::AsTask;
 use crate::{Code, ToolError, audit};
 
 /// One tool, with everything a call needs.
@@ -21,6 +22,7 @@ pub(crate) struct Entry<S> {
     pub(crate) metrics: ToolMetrics,
     pub(crate) secrets: Vec<String>,
     pub(crate) confirms: Confirms,
+    pub(crate) as_task: Option<AsTask>,
     /// Some arguments travel as `Mcp-Param-*` headers too, which rmcp compares.
     pub(crate) arguments_in_headers: bool,
     /// Not an alias: listed over MCP.
@@ -64,6 +66,9 @@ impl<S: Service> Catalog<S> {
         catalog.order = catalog.entries.keys().cloned().collect();
         catalog.order.sort_unstable();
         policy.check(&catalog.order)?;
+        for (tool, _) in S::TASKS {
+            anyhow::ensure!(catalog.entries.contains_key(*tool), "a task of no tool: {tool}");
+        }
         for (alias, tool) in aliases.of {
             anyhow::ensure!(catalog.entries.contains_key(*alias), "alias {alias} is not a tool");
             anyhow::ensure!(catalog.entries.contains_key(*tool), "alias {alias} stands for no tool: {tool}");
@@ -97,6 +102,7 @@ impl<S: Service> Catalog<S> {
             let entry = Entry {
                 gate,
                 confirms,
+                as_task: S::TASKS.iter().find(|(tool, _)| *tool == name).map(|(_, as_task)| *as_task),
                 metrics: metrics.tool(&name),
                 secrets: audit::secret_arguments(tool),
                 arguments_in_headers: has_header_arguments(tool),

@@ -18,12 +18,13 @@ use crate::calls::Calls;
 use crate::catalog::{Catalog, Entry};
 use crate::record::Record;
 use crate::service::Service;
+use crate::tasks::{self, Course, Task, Tasks};
 use crate::telemetry::{Target, Telemetry};
 use crate::text::clip;
 use crate::{Code, ToolError, confirm, params};
 
 /// The method, as states are bound to it and telemetry names it.
-const TOOLS_CALL: &str = "tools/call";
+pub(crate) const TOOLS_CALL: &str = "tools/call";
 
 /// A server with its tools and the limits on calling them.
 pub(crate) struct Dispatch<S> {
@@ -37,6 +38,7 @@ pub(crate) struct Dispatch<S> {
     pub(crate) calls: Calls,
     pub(crate) rounds: Rounds,
     pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) tasks: Tasks,
 }
 
 /// Why a call has no result.
@@ -55,7 +57,7 @@ impl<S: Service> Dispatch<S> {
     /// # Errors
     /// Only of the protocol; a failed tool is a result that says so.
     pub(crate) async fn call(
-        &self,
+        self: &Arc<Self>,
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
@@ -85,36 +87,42 @@ impl<S: Service> Dispatch<S> {
     }
 
     async fn run(
-        &self,
+        self: &Arc<Self>,
         entry: &Entry<S>,
         caller: &Principal,
         mut params: CallToolRequestParams,
         mut context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, Failure> {
         let turn = self.enter(entry, caller, &mut params, &mut context)?;
+        let course = tasks::course(entry, &mut context).map_err(Failure::Protocol)?;
         let until = Until::of(&context, &turn, self.deadline);
         let agreed = match entry.confirms.first {
             true => self.within(entry, &until, confirm::first(entry, &params, &context)).await?,
             false => Ok(()),
         };
+        let again = (course == Course::Later).then(|| (params.clone(), context.clone()));
         let outcome = match agreed {
+            Ok(()) if course == Course::Task => {
+                return self.go_on_as_task(caller, params, context).map_err(Failure::Tool);
+            }
             Ok(()) => {
                 let work = (entry.route.call)(ToolCallContext::new(&self.service, params, context));
                 self.within(entry, &until, work).await?
             }
             Err(error) => Err(error.into()),
         };
-        match outcome {
-            Ok(response) => self.fits(entry, response).map_err(Failure::Tool),
-            Err(error) => match Raised::questions(&error) {
-                Some(questions) => {
-                    self.rounds.again(&turn, questions).map(CallToolResponse::from).map_err(Failure::Tool)
-                }
-                None => Err(match ToolError::from_protocol(&error) {
-                    Some(error) => Failure::Tool(entry.without_secret(error)),
-                    None => Failure::Protocol(error),
-                }),
-            },
+        let error = match outcome {
+            Ok(response) => return self.fits(entry, response).map_err(Failure::Tool),
+            Err(error) => error,
+        };
+        match (Raised::questions(&error), again) {
+            (Some(questions), _) => {
+                self.rounds.again(&turn, questions).map(CallToolResponse::from).map_err(Failure::Tool)
+            }
+            (None, Some((params, context))) if Raised::is_task(&error) => {
+                self.go_on_as_task(caller, params, context).map_err(Failure::Tool)
+            }
+            (None, _) => Err(Failure::of(entry, error)),
         }
     }
 
@@ -147,7 +155,7 @@ impl<S: Service> Dispatch<S> {
     }
 
     /// Works on a call as long as it may.
-    async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         entry: &Entry<S>,
         until: &Until,
@@ -156,7 +164,7 @@ impl<S: Service> Dispatch<S> {
         let outcome = tokio::select! {
             biased;
             outcome = AssertUnwindSafe(work).catch_unwind() => outcome,
-            () = until.cancelled.cancelled() => return Err(Failure::Cancelled),
+            () = until.cancelled() => return Err(Failure::Cancelled),
             () = self.calls.are_cut() => return Err(Failure::Tool(cut_off(entry))),
             () = until.closed() => return Err(Failure::Cancelled),
             () = until.too_long() => return Err(Failure::Tool(too_slow(entry, until.deadline))),
@@ -168,7 +176,11 @@ impl<S: Service> Dispatch<S> {
     }
 
     /// Refuses a result that a model could not take in, and says which arguments narrow it.
-    fn fits(&self, entry: &Entry<S>, response: CallToolResponse) -> Result<CallToolResponse, ToolError> {
+    pub(crate) fn fits(
+        &self,
+        entry: &Entry<S>,
+        response: CallToolResponse,
+    ) -> Result<CallToolResponse, ToolError> {
         let CallToolResponse::Complete(result) = &response else { return Ok(response) };
         let size: usize = result.content.iter().map(size).sum();
         if size <= self.max_output_bytes {
@@ -196,12 +208,13 @@ impl<S: Service> Dispatch<S> {
 }
 
 /// What ends a call before its tool does.
-struct Until {
+pub(crate) struct Until {
     cancelled: CancellationToken,
     closed: Option<CancellationToken>,
     /// The server's, or the client's where that is shorter.
     deadline: Duration,
     patience: Option<Patience>,
+    task: Option<Arc<Task>>,
 }
 
 impl Until {
@@ -211,7 +224,18 @@ impl Until {
             closed: closed(context),
             deadline: deadline.min(waits_for(context)),
             patience: turn.patience.clone(),
+            task: None,
         }
+    }
+
+    /// A task has no connection that could close.
+    pub(crate) fn task(task: Arc<Task>, deadline: Duration) -> Self {
+        Self { cancelled: task.cancelled.clone(), closed: None, deadline, patience: None, task: Some(task) }
+    }
+
+    async fn cancelled(&self) {
+        self.cancelled.cancelled().await;
+        self.is_no_change().await;
     }
 
     async fn closed(&self) {
@@ -226,12 +250,29 @@ impl Until {
             Some(patience) => patience.ends(self.deadline).await,
             None => tokio::time::sleep(self.deadline).await,
         }
+        self.is_no_change().await;
+    }
+
+    /// A task that has begun a change is waited for: its client can still be told how it ended.
+    async fn is_no_change(&self) {
+        if self.task.as_ref().is_some_and(|task| task.is_changing()) {
+            std::future::pending().await
+        }
+    }
+}
+
+impl Failure {
+    /// What an error of a tool means.
+    pub(crate) fn of<S>(entry: &Entry<S>, error: ErrorData) -> Self {
+        match ToolError::from_protocol(&error) {
+            Some(error) => Self::Tool(entry.without_secret(error)),
+            None => Self::Protocol(error),
+        }
     }
 }
 
 fn too_slow<S>(entry: &Entry<S>, deadline: Duration) -> ToolError {
-    let (name, rest) = (&entry.route.attr.name, rest(entry));
-    let deadline = humantime::format_duration(deadline);
+    let (name, rest, deadline) = (&entry.route.attr.name, rest(entry), humantime::format_duration(deadline));
     ToolError::new(Code::TimeoutError, format!("{name} gave no result within {deadline}{rest}"))
 }
 
@@ -256,7 +297,7 @@ fn size(content: &ContentBlock) -> usize {
 
 /// A failed tool is a result whose text is our error object. No `structuredContent`: clients check that
 /// against the output schema even on errors, and would hide ours.
-fn failed(error: &ToolError) -> CallToolResponse {
+pub(crate) fn failed(error: &ToolError) -> CallToolResponse {
     CallToolResult::error(vec![ContentBlock::text(error.to_json())]).into()
 }
 

@@ -11,6 +11,7 @@ use crate::ask::{Raised, Turn};
 use crate::dispatch::Dispatch;
 use crate::service::Service;
 use crate::signature::{Pen, Signature, Signed};
+use crate::tasks::Task;
 use crate::telemetry::{Operation, Target};
 use crate::{Code, ToolError};
 
@@ -41,6 +42,10 @@ impl<S: Service> Handler<S> {
     pub(crate) fn new(dispatch: Arc<Dispatch<S>>, private: bool) -> anyhow::Result<Self> {
         let mut info = dispatch.service.get_info();
         info.capabilities.tools.get_or_insert_default();
+        if !S::TASKS.is_empty() {
+            let extensions = info.capabilities.extensions.get_or_insert_default();
+            extensions.entry(TASKS_EXTENSION_ID.to_owned()).or_default();
+        }
         info.server_info = Implementation::new(format!("gantry-{}", S::SLUG), crate::VERSION);
         info.instructions.get_or_insert_with(|| S::ABOUT.to_owned());
         let signature = Arc::new(Signature::new(&info.server_info)?);
@@ -49,6 +54,10 @@ impl<S: Service> Handler<S> {
 
     fn service(&self) -> &S {
         &self.dispatch.service
+    }
+
+    fn task(&self, id: &str, context: &RequestContext<RoleServer>) -> Result<Arc<Task>, ErrorData> {
+        self.dispatch.tasks.find(id, &self.dispatch.caller(context)?)
     }
 
     /// Opens what came back with a request that is not a call of a tool.
@@ -124,6 +133,33 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<CallToolResponse, ErrorData> {
         let pen = self.signature.pen(&context);
         self.dispatch.call(request, context).await.map(|response| pen.sign(response))
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let pen = self.signature.pen(&context);
+        Ok(pen.sign(GetTaskResult::new(self.task(&request.task_id, &context)?.look())))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.task(&request.task_id, &context)?.answer(request.input_responses);
+        Ok(())
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.task(&request.task_id, &context)?.cancel();
+        Ok(())
     }
 
     async fn complete(

@@ -34,6 +34,7 @@ mod serve;
 mod service;
 mod shutdown;
 mod signature;
+mod tasks;
 mod text;
 
 pub use ask::{Question, words};
@@ -47,6 +48,7 @@ pub use run::run;
 #[cfg(feature = "testing")]
 pub use run::testing;
 pub use service::{Aliases, Kit, Service};
+pub use tasks::AsTask;
 pub use text::{Text, Truncated, clip};
 
 /// The version of all programs.

@@ -35,6 +35,7 @@ use crate::policy::Policy;
 use crate::service::{Kit, Service};
 use crate::settings::{self, Settings, Switch, Transport};
 use crate::shutdown::Server;
+use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
 
 #[derive(Parser)]
@@ -180,6 +181,7 @@ async fn prepare<S: Service>(
         operator: listener.is_none().then(Principal::local),
         calls: Calls::default(),
         rounds: Rounds::new(S::SLUG, &settings.ask)?,
+        tasks: Tasks::new(settings.tasks.clone()),
         telemetry,
     });
     let handler = Handler::new(dispatch.clone(), auth.is_on())?;

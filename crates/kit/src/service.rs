@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::UpstreamAuth;
 use crate::health::Check;
 use crate::http::{self, Authorities};
+use crate::tasks::{self, AsTask};
 use crate::{Result, ToolError, telemetry};
 
 /// One server. The tools are the chassis' to list and call; prompts, resources and completions, where a
@@ -28,6 +29,9 @@ pub trait Service: ServerHandler + Sized {
     /// With whose credential its tools can go to the upstream ([`crate::Call::upstream`]); `--auth upstream` makes
     /// sense where the caller's is among them.
     const UPSTREAM_AUTH: &'static [UpstreamAuth] = &[UpstreamAuth::Own];
+
+    /// The tools that may run as tasks, for clients that know tasks.
+    const TASKS: &'static [(&'static str, AsTask)] = &[];
 
     /// Its own settings.
     type Args: clap::Args + Send;
@@ -114,6 +118,7 @@ impl Kit {
         change: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let what = what.into();
+        tasks::changing();
         let (sender, receiver) = oneshot::channel();
         self.changes.spawn(telemetry::carry(async move {
             let result = AssertUnwindSafe(change)

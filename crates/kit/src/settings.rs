@@ -13,6 +13,7 @@ use crate::auth::{AuthArgs, UpstreamArgs};
 use crate::guard::Guard;
 use crate::log::LogArgs;
 use crate::policy::RateLimit;
+use crate::tasks::TaskArgs;
 use crate::telemetry::TelemetryArgs;
 use crate::tls::TlsArgs;
 
@@ -275,6 +276,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub(crate) ask: AskArgs,
+
+    #[command(flatten)]
+    pub(crate) tasks: TaskArgs,
 
     /// Longest a call may take; changes half done still run to their end
     #[arg(

@@ -59,7 +59,14 @@ macro_rules! signed {
     };
 }
 
-signed!(CompleteResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult);
+signed!(
+    CompleteResult,
+    GetTaskResult,
+    ListPromptsResult,
+    ListResourceTemplatesResult,
+    ListResourcesResult,
+    ListToolsResult
+);
 signed!(CallToolResponse { Complete, InputRequired, Task });
 signed!(GetPromptResponse { Complete, InputRequired });
 signed!(ReadResourceResponse { Complete, InputRequired });

@@ -4,3 +4,4 @@
 mod client;
 mod confirm;
 mod rounds;
+mod tasks;

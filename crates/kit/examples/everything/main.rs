@@ -12,12 +12,13 @@ mod logging;
 mod prompts;
 mod resources;
 mod schemas;
+mod tasks;
 mod upstream;
 
 use std::process::ExitCode;
 
 use kit::auth::UpstreamAuth;
-use kit::{Json, Kit, Parameters, Result, Service};
+use kit::{AsTask, Json, Kit, Parameters, Result, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
 
 /// The state that tools share.
 struct Everything {
+    kit: Kit,
     state: watch::Sender<changes::State>,
     clients: clients::Clients,
     upstream: upstream::Upstream,
@@ -48,6 +50,7 @@ impl Service for Everything {
     const ABOUT: &'static str = "Example and measuring stick: tools, prompts and resources of every kind.";
     const UPSTREAM_AUTH: &'static [UpstreamAuth] =
         &[UpstreamAuth::Own, UpstreamAuth::Caller, UpstreamAuth::Exchange];
+    const TASKS: &'static [(&'static str, AsTask)] = tasks::TASKS;
 
     type Args = Args;
 
@@ -56,6 +59,7 @@ impl Service for Everything {
             state: watch::Sender::default(),
             clients: clients::Clients::default(),
             upstream: upstream::Upstream::new(args.upstream_url, &kit)?,
+            kit,
         })
     }
 
@@ -68,6 +72,7 @@ impl Service for Everything {
             Self::interaction(),
             Self::logging(),
             Self::schemas(),
+            Self::tasks(),
             Self::upstream(),
         ]
     }

@@ -14,6 +14,7 @@ use super::patience::Patience;
 use super::question::{Question, declined, filled};
 use super::rounds::{Raised, may_be_asked};
 use super::seal::State;
+use crate::tasks::Task;
 use crate::{Code, Result, ToolError};
 
 /// The name of a confirmation, and of the argument that stands for it.
@@ -50,6 +51,8 @@ enum Way {
     Rounds(Arc<Mutex<InputRequests>>),
     /// The client answers while the call waits.
     Session { peer: Peer<RoleServer>, patience: Patience, timeout: Duration },
+    /// The task waits for its client.
+    Task(Arc<Task>),
     /// There is nobody to ask.
     Nobody,
 }
@@ -65,12 +68,13 @@ impl Asker {
         let later = context.protocol_version().is_some_and(|version| !version.has_initialize());
         let asked = !later || may_be_asked(&context.meta);
         let can = asked.then(|| context.client_capabilities()).flatten().unwrap_or_default();
-        let way = match context.extensions.get::<Open>() {
-            _ if later => Way::Rounds(Arc::default()),
-            Some(Open(timeout, patience)) if !mute => {
+        let way = match (context.extensions.get::<Arc<Task>>(), context.extensions.get::<Open>()) {
+            (Some(task), _) => Way::Task(task.clone()),
+            (None, _) if later => Way::Rounds(Arc::default()),
+            (None, Some(Open(timeout, patience))) if !mute => {
                 Way::Session { peer: context.peer.clone(), patience: patience.clone(), timeout: *timeout }
             }
-            _ => Way::Nobody,
+            (None, _) => Way::Nobody,
         };
         Self {
             way,
@@ -106,6 +110,12 @@ impl Asker {
                 let _waiting = patience.wait();
                 over_session(peer, name, question, *timeout).await
             }
+            Way::Task(task) => loop {
+                let answer = task.ask(name, question.request.clone()).await?;
+                if (question.fits)(&answer) {
+                    return Ok(answer);
+                }
+            },
             Way::Nobody => Err(ToolError::raising(Raised::Protocol(question.missing()))),
         }
     }

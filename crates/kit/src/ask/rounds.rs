@@ -9,7 +9,7 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::asker::Open;
 use super::keys::Keys;
@@ -132,21 +132,25 @@ fn protocol(error: ToolError) -> ErrorData {
 pub(crate) enum Raised {
     /// Questions to be answered first. There may be more by the time the tool returns.
     Questions(Arc<Mutex<InputRequests>>),
+    /// The tool runs again, as a task.
+    Task,
     /// The protocol says no.
     Protocol(ErrorData),
 }
 
 const RAISED: &str = "raised";
+const TASK: &str = "task";
+const ELSEWHERE: &str = "this call goes on in a way that is not known here";
 
 impl Raised {
     pub(crate) fn into_protocol(self) -> ErrorData {
         match self {
             Self::Protocol(error) => error,
+            Self::Task => ErrorData::internal_error(ELSEWHERE, Some(json!({RAISED: TASK}))),
             Self::Questions(questions) => {
                 let questions =
                     std::mem::take(&mut *questions.lock().unwrap_or_else(PoisonError::into_inner));
-                let data = serde_json::json!({RAISED: questions});
-                ErrorData::internal_error("this call asks back, which cannot be done here", Some(data))
+                ErrorData::internal_error(ELSEWHERE, Some(json!({RAISED: questions})))
             }
         }
     }
@@ -155,5 +159,10 @@ impl Raised {
     pub(crate) fn questions(error: &ErrorData) -> Option<InputRequests> {
         let questions = error.data.as_ref()?.get(RAISED)?;
         serde_json::from_value(questions.clone()).ok()
+    }
+
+    /// Whether [`Raised::into_protocol`] wrote that it becomes a task.
+    pub(crate) fn is_task(error: &ErrorData) -> bool {
+        error.data.as_ref().is_some_and(|data| data[RAISED] == TASK)
     }
 }

@@ -8,7 +8,7 @@ use rmcp::model::{
     RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::{Peer, RequestContext};
-use rmcp::{ErrorData, RoleServer, Service as _};
+use rmcp::{ErrorData, RoleServer, ServerHandler, Service as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Handler;
@@ -17,19 +17,12 @@ use crate::service::Service;
 /// The handler, with nobody to talk to while it works.
 pub(crate) struct Direct<S> {
     handler: Handler<S>,
-    /// rmcp makes peers for connections only; this one's was closed at once.
     nobody: Peer<RoleServer>,
 }
 
 impl<S: Service> Direct<S> {
     pub(crate) fn new(handler: Handler<S>) -> Self {
-        let closed = CancellationToken::new();
-        closed.cancel();
-        let (sink, _) = mpsc::channel::<ServerJsonRpcMessage>(0);
-        let (_, stream) = mpsc::channel::<ClientJsonRpcMessage>(0);
-        let client = Some(InitializeRequestParams::default());
-        let running = rmcp::service::serve_directly_with_ct(handler.clone(), (sink, stream), client, closed);
-        Self { handler, nobody: running.peer().clone() }
+        Self { handler, nobody: nobody() }
     }
 
     /// Calls a tool through the same handler as every other way.
@@ -51,4 +44,16 @@ impl<S: Service> Direct<S> {
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         self.handler.handle_request(request, context).await
     }
+}
+
+/// A peer that is not there. rmcp makes peers for connections only; this one's was closed at once.
+pub(crate) fn nobody() -> Peer<RoleServer> {
+    struct Nobody;
+    impl ServerHandler for Nobody {}
+    let closed = CancellationToken::new();
+    closed.cancel();
+    let (sink, _) = mpsc::channel::<ServerJsonRpcMessage>(0);
+    let (_, stream) = mpsc::channel::<ClientJsonRpcMessage>(0);
+    let client = Some(InitializeRequestParams::default());
+    rmcp::service::serve_directly_with_ct(Nobody, (sink, stream), client, closed).peer().clone()
 }
