@@ -87,7 +87,7 @@ pub(crate) fn json(status: StatusCode, text: String) -> Response<Answer> {
 
 /// The error in the shape that it has on every door, or as the status of a gRPC call.
 pub(crate) fn refusal(error: Error, is_call: bool) -> Response<Answer> {
-    let status = error.status();
+    let (status, challenge) = (error.status(), error.challenge());
     let error = ToolError::from(error);
     tracing::debug!(status = status.as_u16(), error = %error, cause = error.source_chain(), "answered for itself");
     if is_call {
@@ -96,6 +96,9 @@ pub(crate) fn refusal(error: Error, is_call: bool) -> Response<Answer> {
     let mut response = json(status, error.to_json());
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    if let Some(challenge) = challenge {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }

@@ -20,6 +20,8 @@ pub(crate) struct Server {
     pub(crate) slug: String,
     /// Its replicas, at least one.
     pub(crate) urls: Vec<Url>,
+    /// Whether callers may send it their own credential for its upstream.
+    pub(crate) upstream_authorization: bool,
 }
 
 /// Where a server is: `http://host[:port][/base]`, or the same with `https`.
@@ -63,6 +65,8 @@ struct Table {
     slug: Spanned<String>,
     url: Option<Spanned<String>>,
     urls: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    upstream_authorization: bool,
 }
 
 /// Reads a fleet file's text.
@@ -130,7 +134,8 @@ fn server(table: Table) -> Result<Server, Wrong> {
         }
         parsed.push(one);
     }
-    Ok(Server { slug: table.slug.into_inner(), urls: parsed })
+    let upstream_authorization = table.upstream_authorization;
+    Ok(Server { slug: table.slug.into_inner(), urls: parsed, upstream_authorization })
 }
 
 fn check_slug(slug: &str) -> Result<(), String> {

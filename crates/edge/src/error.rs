@@ -3,13 +3,23 @@
 use std::io;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use kit::{Code, ToolError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Refused(#[from] ToolError),
+    #[error("{error}")]
+    NotAdmitted { error: Box<ToolError>, challenge: Option<HeaderValue> },
+    #[error("X-Gantry-Principal: no edge is trusted here; only an edge may send it")]
+    Principal,
+    #[error(
+        "server {slug:?} is sent no X-Upstream-Authorization; leave it out, or have upstream_authorization set for it"
+    )]
+    UpstreamAuthorization { slug: String },
+    #[error("there is no document of a protected resource here")]
+    NoDocument,
     #[error("no server {slug:?}; there are: {}", slugs.join(", "))]
     NoSuchServer { slug: String, slugs: Vec<String> },
     #[error(
@@ -51,7 +61,11 @@ impl Error {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Upgrade(_) | Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Refused(error) => error.code.status(),
+            Self::NotAdmitted { error, .. } => error.code.status(),
             Self::NoSuchServer { .. }
+            | Self::Principal
+            | Self::UpstreamAuthorization { .. }
+            | Self::NoDocument
             | Self::NoSlug { .. }
             | Self::Broken { .. }
             | Self::Stopping
@@ -64,10 +78,22 @@ impl Error {
         }
     }
 
+    /// What tells the client how it would be let in.
+    pub(crate) fn challenge(&self) -> Option<HeaderValue> {
+        match self {
+            Self::NotAdmitted { challenge, .. } => challenge.clone(),
+            Self::Principal => Some(HeaderValue::from_static("Bearer realm=\"gantry\"")),
+            _ => None,
+        }
+    }
+
     fn code(&self) -> Code {
         match self {
             Self::Refused(error) => error.code,
-            Self::NoSuchServer { .. } | Self::NoSlug { .. } => Code::NotFound,
+            Self::NotAdmitted { error, .. } => error.code,
+            Self::Principal => Code::AuthenticationError,
+            Self::UpstreamAuthorization { .. } => Code::Forbidden,
+            Self::NoSuchServer { .. } | Self::NoSlug { .. } | Self::NoDocument => Code::NotFound,
             Self::Climbs | Self::Method | Self::Upgrade(_) | Self::TransferCoding | Self::Request(_) => {
                 Code::ValidationError
             }
@@ -86,9 +112,14 @@ impl From<Error> for ToolError {
         let answer = Self::new(error.code(), error.to_string());
         match error {
             Error::Refused(error) => error,
+            Error::NotAdmitted { error, .. } => *error,
+            Error::Principal => answer.with("field", "X-Gantry-Principal"),
+            Error::UpstreamAuthorization { slug } => {
+                answer.with("slug", slug).with("field", "X-Upstream-Authorization")
+            }
             Error::NoSuchServer { slug, slugs } => answer.with("slug", slug).with("slugs", slugs),
             Error::NoSlug { slugs } => answer.with("field", "gantry-slug").with("slugs", slugs),
-            Error::Stopping => answer,
+            Error::Stopping | Error::NoDocument => answer,
             Error::Climbs => answer.with("field", "path"),
             Error::Method => answer.with("field", "method"),
             Error::Upgrade(_) => answer.with("field", "Upgrade"),

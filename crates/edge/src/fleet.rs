@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::config::{Server, Url};
+use crate::config::Server;
 use crate::replica::Replica;
 use crate::sticky::Sticky;
 
@@ -19,7 +19,7 @@ impl Fleet {
     pub(crate) fn new(servers: Vec<Server>, before: &Self) -> Self {
         let route = |server: Server| {
             let old = before.routes.iter().find(|it| it.slug == server.slug);
-            match old.filter(|old| old.urls().eq(&server.urls)) {
+            match old.filter(|old| old.is(&server)) {
                 Some(same) => same.clone(),
                 None => Arc::new(Route::new(server, old)),
             }
@@ -41,12 +41,14 @@ pub(crate) struct Route {
     pub(crate) replicas: Vec<Arc<Replica>>,
     /// `/{slug}`, what the server's paths lack.
     pub(crate) prefix: HeaderValue,
+    /// Whether callers may send their own credential for the server's upstream.
+    pub(crate) upstream_authorization: bool,
     /// Which replica holds which session.
     pub(crate) sticky: Arc<Sticky>,
 }
 
 impl Route {
-    fn new(Server { slug, urls }: Server, old: Option<&Arc<Self>>) -> Self {
+    fn new(Server { slug, urls, upstream_authorization }: Server, old: Option<&Arc<Self>>) -> Self {
         let prefix = HeaderValue::from_str(&format!("/{slug}")).expect("slugs are visible ASCII");
         let replica = |url| {
             let same = old.and_then(|old| old.replicas.iter().find(|it| it.url == url));
@@ -54,11 +56,13 @@ impl Route {
         };
         let replicas = urls.into_iter().map(replica).collect();
         let sticky = old.map(|old| old.sticky.clone()).unwrap_or_default();
-        Self { slug, replicas, prefix, sticky }
+        Self { slug, replicas, prefix, upstream_authorization, sticky }
     }
 
-    fn urls(&self) -> impl Iterator<Item = &Url> {
-        self.replicas.iter().map(|replica| &replica.url)
+    /// Whether nothing has changed.
+    fn is(&self, server: &Server) -> bool {
+        self.upstream_authorization == server.upstream_authorization
+            && self.replicas.iter().map(|replica| &replica.url).eq(&server.urls)
     }
 
     /// `Ok` when every replica is up or was never tried; the message says what is known.

@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri, Version};
+use kit::auth::Principal;
 use kit::{Code, ToolError};
 use tonic::Status;
 
@@ -34,6 +35,7 @@ pub(crate) async fn forward(
     worker: &Worker,
     peer: &Peer,
     request: Request<Upload>,
+    caller: Option<Principal>,
     fate: &mut Fate,
 ) -> Result<Response<Answer>, Error> {
     let flying = worker.flight.begin();
@@ -46,7 +48,8 @@ pub(crate) async fn forward(
             .ok_or_else(|| Error::NoSlug { slugs: worker.fleet().slugs() })?,
     };
     fate.is_for(&upstream);
-    headers::to_server(&mut parts, peer, &upstream.route, &upstream.route.replicas[0]);
+    headers::to_server(&mut parts, peer, &upstream.route, &upstream.route.replicas[0])?;
+    worker.identity().vouch(caller.as_ref(), &upstream.route.slug, &mut parts.headers);
     for name in [header::HOST, header::CONNECTION, headers::X_FORWARDED_PREFIX] {
         parts.headers.remove(name);
     }

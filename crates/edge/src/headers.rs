@@ -5,6 +5,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Version, request};
+use kit::auth::{upstream, vouch};
 
 use crate::error::Error;
 use crate::fleet::Route;
@@ -41,10 +42,29 @@ pub(crate) fn has_strange_coding(headers: &HeaderMap) -> bool {
 }
 
 /// Makes the client's headers the edge's own towards the server.
-pub(crate) fn to_server(parts: &mut request::Parts, peer: &Peer, route: &Route, replica: &Replica) {
+///
+/// # Errors
+/// For what a client may not send, or not to this server: without it the request would be made as somebody else.
+pub(crate) fn to_server(
+    parts: &mut request::Parts,
+    peer: &Peer,
+    route: &Route,
+    replica: &Replica,
+) -> Result<(), Error> {
     let headers = &mut parts.headers;
     let trailers = lists(headers, header::TE).any(|it| it.eq_ignore_ascii_case(b"trailers"));
-    remove(headers, |name| is_of_one_hop(name) || is_forwarding(name) || name == "gantry-slug");
+    let mut refusal = None;
+    remove(headers, |name| {
+        if name == vouch::HEADER.as_str() {
+            refusal = Some(Error::Principal);
+        } else if name == upstream::HEADER.as_str() && !route.upstream_authorization {
+            refusal = Some(Error::UpstreamAuthorization { slug: route.slug.clone() });
+        }
+        is_of_one_hop(name) || is_forwarding(name) || name == "gantry-slug"
+    });
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
     if parts.version == Version::HTTP_2 {
         join_cookies(headers);
     }
@@ -69,6 +89,7 @@ pub(crate) fn to_server(parts: &mut request::Parts, peer: &Peer, route: &Route, 
     };
     headers.append(header::VIA, HeaderValue::from_static(via));
     crate::trace::ensure(headers);
+    Ok(())
 }
 
 /// HTTP/2 may spread cookies over several headers, which HTTP/1.1 may not (RFC 9113, 8.2.3).
@@ -87,7 +108,7 @@ pub(crate) fn to_client(headers: &mut HeaderMap) {
 }
 
 /// Removes the headers that are `unwanted`, and those that `Connection` names as the connection's own.
-fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+fn remove(headers: &mut HeaderMap, mut unwanted: impl FnMut(&str) -> bool) {
     let mut names: Vec<_> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
     if names.contains(&header::CONNECTION) {
         let named = lists(headers, header::CONNECTION);
@@ -141,7 +162,7 @@ mod tests {
         let peer = Peer::new(client.parse().expect("address"), "http");
         peer.check(&Guard::new(["*".to_owned()], []), &parts.uri, &parts.headers).expect("any host");
         let route = &fleet.routes[0];
-        to_server(&mut parts, &peer, route, &route.replicas[0]);
+        to_server(&mut parts, &peer, route, &route.replicas[0]).expect("allowed");
         parts.headers
     }
 

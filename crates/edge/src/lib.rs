@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kit::log::LogArgs;
-use kit::settings::{Allowed, Listen};
+use kit::settings::{Allowed, Endurance, Listen};
 use kit::tls::TlsArgs;
+
+use identity::IdentityArgs;
 
 mod answer;
 mod client;
@@ -23,6 +25,7 @@ mod fleet;
 mod flight;
 mod grpc;
 mod headers;
+mod identity;
 mod lines;
 mod own;
 mod path;
@@ -43,8 +46,8 @@ mod upstream;
 mod wire;
 mod worker;
 
-/// The settings of the edge.
-#[derive(Debug, Clone, clap::Parser)]
+/// The settings of the edge. Some are secret, so they are not printable.
+#[derive(Clone, clap::Parser)]
 #[command(name = "gantry-edge", version = kit::VERSION, about = "Routes by slug to MCP servers")]
 pub struct Args {
     /// File with one [[server]] table each: slug, and url as http://HOST:PORT[/BASE], or
@@ -76,37 +79,11 @@ pub struct Args {
     )]
     header_timeout: Duration,
 
-    /// Most connections of clients at a time; more wait until one ends
-    #[arg(
-        long,
-        env = "GANTRY_MAX_CONNECTIONS",
-        value_name = "N",
-        default_value = "10000",
-        help_heading = "Listening"
-    )]
-    max_connections: NonZeroUsize,
+    #[command(flatten)]
+    endurance: Endurance,
 
-    /// On SIGTERM, how long connections are taken at least, while not ready, before the grace begins
-    #[arg(
-        long,
-        env = "GANTRY_SHUTDOWN_DELAY",
-        value_parser = humantime::parse_duration,
-        value_name = "TIME",
-        default_value = "0s",
-        help_heading = "Listening"
-    )]
-    shutdown_delay: Duration,
-
-    /// On SIGTERM, how long requests in flight may take to finish
-    #[arg(
-        long,
-        env = "GANTRY_SHUTDOWN_GRACE",
-        value_parser = humantime::parse_duration,
-        value_name = "TIME",
-        default_value = "25s",
-        help_heading = "Listening"
-    )]
-    shutdown_grace: Duration,
+    #[command(flatten)]
+    identity: IdentityArgs,
 
     /// A server that takes no connection within this time is down; all its addresses share it
     #[arg(

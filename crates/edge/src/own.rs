@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
 use crate::error::Error;
+use crate::path;
 use crate::tally;
 use crate::worker::Worker;
 
@@ -34,6 +35,23 @@ pub(crate) fn page<B>(worker: &Worker, request: &Request<B>) -> Own {
         _ => return None,
     };
     Some(get(request).map(|()| answer::json(StatusCode::OK, body.to_string())))
+}
+
+/// Where to get a token for the server that the path `asked` for names, where the edge takes such tokens; `None`
+/// where that is the server's to say.
+pub(crate) fn document<B>(worker: &Worker, asked: &str, request: &Request<B>) -> Own {
+    if !worker.identity().is_on() {
+        return None;
+    }
+    let (slug, rest) = path::split(asked).unwrap_or_default();
+    let document = || {
+        get(request)?;
+        worker.upstream(slug)?;
+        let document = worker.identity().document(slug, request.uri(), request.headers());
+        let document = document.filter(|_| rest == "/mcp").ok_or(Error::NoDocument)?;
+        Ok(answer::json(StatusCode::OK, document.to_string()))
+    };
+    Some(document())
 }
 
 fn metrics(worker: &Worker) -> Response<Answer> {

@@ -61,6 +61,11 @@ impl Peer {
         Ok(())
     }
 
+    /// The next request's host is nobody's business.
+    pub(crate) fn is_unchecked(&self) {
+        *self.last.borrow_mut() = None;
+    }
+
     /// `Forwarded` for a request that was checked.
     pub(crate) fn forwarded(&self) -> Option<HeaderValue> {
         self.last.borrow().as_ref().map(|last| last.forwarded.clone())

@@ -5,6 +5,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
+use kit::auth::{Principal, WELL_KNOWN};
 
 use crate::answer::{Answer, refusal};
 use crate::error::Error;
@@ -42,21 +43,50 @@ async fn answer(
         let host = HeaderValue::from_str(authority.as_str()).expect("authorities are visible ASCII");
         request.headers_mut().insert(header::HOST, host);
     }
+    if let Some(asked) = request.uri().path().strip_prefix(WELL_KNOWN).filter(|it| it.starts_with('/')) {
+        return match own::document(worker, asked, &request) {
+            Some(response) => response,
+            None => Box::pin(forward_document(worker, peer, request, fate)).await,
+        };
+    }
     peer.check(worker.guard(), request.uri(), request.headers())?;
     headers::check(&request)?;
+    // Boxed, so that requests without it carry no room for it.
+    let caller = match worker.identity().is_on() {
+        true => Some(Box::pin(worker.identity().admit(&mut request)).await?),
+        false => None,
+    };
     if is_call {
-        return grpc::forward(worker, peer, request, fate).await;
+        return Box::pin(grpc::forward(worker, peer, request, caller, fate)).await;
     }
     if let Some(response) = own::page(worker, &request) {
         return response;
     }
-    forward(worker, peer, request, fate).await
+    forward(worker, peer, request, caller, fate).await
+}
+
+/// The document of a protected resource lies at the root of the edge, and at the root of its server (RFC 9728, 3.1).
+/// Whoever has no key yet must be able to read it.
+async fn forward_document(
+    worker: &Worker,
+    peer: &Peer,
+    mut request: Request<Upload>,
+    fate: &mut Fate,
+) -> Result<Response<Answer>, Error> {
+    let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    let (slug, rest) = target.strip_prefix(WELL_KNOWN).and_then(path::split).unwrap_or_default();
+    let target = format!("/{slug}{WELL_KNOWN}{rest}");
+    *request.uri_mut() = target.parse().map_err(|_| Error::Climbs)?;
+    headers::check(&request)?;
+    peer.is_unchecked();
+    forward(worker, peer, request, None, fate).await
 }
 
 async fn forward(
     worker: &Worker,
     peer: &Peer,
     request: Request<Upload>,
+    caller: Option<Principal>,
     fate: &mut Fate,
 ) -> Result<Response<Answer>, Error> {
     let flying = worker.flight.begin();
@@ -73,7 +103,8 @@ async fn forward(
     let replica = upstream.replica(first);
     parts.uri = upstream::target(replica, rest)?;
     let listens = listens(&parts.method, &parts.headers);
-    headers::to_server(&mut parts, peer, &upstream.route, replica);
+    headers::to_server(&mut parts, peer, &upstream.route, replica)?;
+    worker.identity().vouch(caller.as_ref(), slug, &mut parts.headers);
     if body.size_hint().exact().is_none() {
         // Said outright, because a GET's body would be taken for empty otherwise.
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::Args;
 use crate::dial::Authorities;
 use crate::door::BACKLOG;
+use crate::identity::Identity;
 use crate::pool::Limits;
 use crate::reload::Reload;
 use crate::tally::Board;
@@ -27,7 +28,9 @@ const DEFAULT_PORT: u16 = 8080;
 /// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let (reload, fleet) = Reload::start(args.config)?;
+    args.endurance.check()?;
     let authorities = Arc::new(Authorities::read(args.ca_file.as_deref())?);
+    let providers = kit::http::Authorities::read(args.ca_file.as_deref())?;
     let tls = args.tls.read()?;
     let threads =
         args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN).get();
@@ -35,13 +38,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     raise_open_files();
     let listeners = listen(address, threads).with_context(|| format!("--listen {address}"))?;
     let address = listeners[0].local_addr()?;
+    let loopback = address.ip().is_loopback();
+    let identity = Identity::new(args.identity, loopback, args.tls.scheme(), providers)?;
     // Who listens on an address of its own may be asked by it.
     let own = Some(address).filter(|it| !it.ip().is_unspecified()).map(|address| address.to_string());
-    let max_connections = args.max_connections.get().min(Semaphore::MAX_PERMITS);
+    let max_connections = args.endurance.max_connections.get().min(Semaphore::MAX_PERMITS);
     let servers = fleet.routes.len();
+    let first = fleet.routes[0].slug.clone();
     let (fleet, routes) = watch::channel(Arc::new(fleet));
     let shared = Shared {
         guard: Arc::new(args.allowed.guard(own)),
+        identity: Arc::new(identity),
         fleet: routes,
         complaint: reload.complaint.clone(),
         limits: Limits {
@@ -60,9 +67,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = runtime.block_on(async { Signals::new() })?;
-    let farewell = Farewell { delay: args.shutdown_delay, grace: args.shutdown_grace };
+    let farewell = Farewell { delay: args.endurance.shutdown_delay, grace: args.endurance.shutdown_grace };
     let workers = start(listeners, &shared, farewell)?;
     tracing::info!(%address, servers, threads, "listening");
+    if let Some(key) = shared.identity.generated_key() {
+        let url = format!("{}://localhost:{}/{first}/mcp", args.tls.scheme(), address.port());
+        kit::auth::introduce(address, &first, &url, key);
+    }
     runtime.block_on(async {
         let certificates = tls.map(|tls| AbortOnDropHandle::new(tokio::spawn(tls.follow())));
         until_stopped(signals, reload.follow(fleet), &shared.stop).await;

@@ -21,6 +21,7 @@ use crate::door::{Door, Guest};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::flight::Flight;
+use crate::identity::Identity;
 use crate::pool::Limits;
 use crate::reload::Complaint;
 use crate::tally::{Board, Tally};
@@ -35,6 +36,7 @@ const LAME_DUCK: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) guard: Arc<Guard>,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) fleet: watch::Receiver<Arc<Fleet>>,
     pub(crate) complaint: Complaint,
     pub(crate) limits: Limits,
@@ -84,6 +86,10 @@ impl Worker {
 
     pub(crate) fn guard(&self) -> &Guard {
         &self.shared.guard
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.shared.identity
     }
 
     /// The routes as they are now.
@@ -158,7 +164,7 @@ impl Worker {
     async fn serve(self: Rc<Self>, door: Door, Farewell { delay, grace }: Farewell) -> usize {
         let enter = |guest| self.enter(guest);
         door.open(self.shared.stop.cancelled(), enter).await;
-        let end = Instant::now() + delay + grace;
+        let end = Instant::now() + grace;
         let landed = self.flight.landed();
         let last_calls = async { tokio::join!(sleep(delay), landed) };
         door.open(timeout_at(end, last_calls), enter).await;
@@ -189,6 +195,7 @@ impl Worker {
 /// How one thread stops.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Farewell {
+    /// Of the grace.
     pub(crate) delay: Duration,
     pub(crate) grace: Duration,
 }

@@ -1,5 +1,6 @@
 //! Who calls: principals, roles, and the one place that lets a request in, in servers and in the edge.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -326,6 +327,16 @@ fn by_upstream_token(headers: &HeaderMap) -> Result<Admission, ToolError> {
 
 fn only_the_edge() -> ToolError {
     refuse("this server is called through its edge only")
+}
+
+/// Shows, on stderr and once, the key that was made because others can connect and nobody configured one; `url` is
+/// where a client of this machine finds the server `slug`.
+pub fn introduce(address: SocketAddr, slug: &str, url: &str, key: &str) {
+    eprintln!(
+        "\n  {address} is open to other machines and no --auth was chosen, so a key is required.\n  \
+         This admin key is shown once and holds until the program stops:\n\n    {key}\n\n  \
+         claude mcp add --transport http {slug} {url} --header \"Authorization: Bearer {key}\"\n"
+    );
 }
 
 fn untrusted() -> ToolError {

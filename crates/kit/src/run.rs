@@ -18,7 +18,7 @@ mod verbs;
 use crate::app::App;
 use crate::ask::Rounds;
 use crate::auth::upstream::Source;
-use crate::auth::{Auth, Place, Principal, Resource, UpstreamAuth, Verifier};
+use crate::auth::{self, Auth, Place, Principal, Resource, UpstreamAuth, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
 use crate::cli::{self, Verb};
@@ -132,7 +132,8 @@ async fn start<S: Service>(args: S::Args, settings: &Settings) -> anyhow::Result
         let address = listener.local_addr()?;
         tracing::info!(address = %address, tls = server.tls.is_some(), version = crate::VERSION, "listening");
         if let Some(key) = generated {
-            introduce::<S>(settings.tls.scheme(), address, &key);
+            let url = format!("{}://localhost:{}/mcp", settings.tls.scheme(), address.port());
+            auth::introduce(address, S::SLUG, &url, &key);
         }
     }
     Ok(server)
@@ -143,10 +144,7 @@ async fn prepare<S: Service>(
     args: S::Args,
     settings: &Settings,
 ) -> anyhow::Result<(Server<S>, Option<String>)> {
-    anyhow::ensure!(
-        settings.shutdown_delay <= settings.shutdown_grace,
-        "--shutdown-delay (GANTRY_SHUTDOWN_DELAY) is part of --shutdown-grace and cannot be longer"
-    );
+    settings.endurance.check()?;
     let listener = match settings.transport {
         Transport::Http => Some(bind(settings.listen.address(S::PORT)).await?),
         Transport::Stdio => None,
@@ -218,9 +216,9 @@ async fn prepare<S: Service>(
         tls,
         kit,
         legacy_sse: !settings.no_legacy_sse,
-        max_connections: settings.max_connections,
-        grace: settings.shutdown_grace,
-        delay: settings.shutdown_delay,
+        max_connections: settings.endurance.max_connections,
+        grace: settings.endurance.shutdown_grace,
+        delay: settings.endurance.shutdown_delay,
     };
     Ok((server, generated))
 }
@@ -261,17 +259,6 @@ fn guard(settings: &Settings, address: Option<SocketAddr>) -> Guard {
     let own = address.filter(|it| !it.ip().is_unspecified()).map(|address| address.to_string());
     let public = settings.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
     settings.allowed.guard(own.into_iter().chain(public))
-}
-
-/// Shows the key that was made because others can connect and nobody configured one.
-fn introduce<S: Service>(scheme: &str, address: SocketAddr, key: &str) {
-    let slug = S::SLUG;
-    let port = address.port();
-    eprintln!(
-        "\n  {address} is open to other machines and no --auth was chosen, so a key is required.\n  \
-         This admin key is shown once and holds until the program stops:\n\n    {key}\n\n  \
-         claude mcp add --transport http {slug} {scheme}://localhost:{port}/mcp --header \"Authorization: Bearer {key}\"\n"
-    );
 }
 
 /// What tells a program to stop.

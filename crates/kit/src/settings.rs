@@ -80,6 +80,56 @@ impl Allowed {
     }
 }
 
+/// How many connections a program bears, and how it takes its leave of them: from the signal on it is not ready, but
+/// goes on accepting until the requests that the signal found are done, and for `shutdown_delay` at least; after
+/// `shutdown_grace` all that is left is cut off.
+#[derive(Debug, Clone, Args)]
+pub struct Endurance {
+    /// Most connections at once; others wait to be accepted
+    #[arg(
+        long,
+        env = "GANTRY_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value = "4096",
+        help_heading = "Listening"
+    )]
+    pub max_connections: NonZeroUsize,
+
+    /// On SIGTERM, how long requests in flight may take to finish; those that have not are cut off
+    #[arg(
+        long,
+        env = "GANTRY_SHUTDOWN_GRACE",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "25s",
+        help_heading = "Listening"
+    )]
+    pub shutdown_grace: Duration,
+
+    /// On SIGTERM, how much of that time to go on accepting at least, not ready, for balancers that need it
+    #[arg(
+        long,
+        env = "GANTRY_SHUTDOWN_DELAY",
+        value_parser = humantime::parse_duration,
+        value_name = "TIME",
+        default_value = "0s",
+        help_heading = "Listening"
+    )]
+    pub shutdown_delay: Duration,
+}
+
+impl Endurance {
+    /// # Errors
+    /// For a delay that is longer than the grace that it is part of.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.shutdown_delay <= self.shutdown_grace,
+            "--shutdown-delay (GANTRY_SHUTDOWN_DELAY) is part of --shutdown-grace and cannot be longer"
+        );
+        Ok(())
+    }
+}
+
 /// How a client reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Transport {
@@ -101,7 +151,7 @@ pub enum Switch {
 /// Makes a variable that is set to nothing count as not set, as compose files leave them, and names variables of
 /// ours that no program here knows: a typing error in one would leave a door open.
 #[expect(clippy::disallowed_methods, reason = "looks at whether variables are set, not at what they say")]
-pub(crate) fn tidy(command: clap::Command) -> (clap::Command, Vec<String>) {
+pub fn tidy(command: clap::Command) -> (clap::Command, Vec<String>) {
     let mut known: Vec<std::ffi::OsString> = vec![];
     let command = command.mut_args(|argument| match argument.get_env().map(std::ffi::OsStr::to_owned) {
         Some(name) => {
@@ -119,7 +169,7 @@ pub(crate) fn tidy(command: clap::Command) -> (clap::Command, Vec<String>) {
 }
 
 /// Tells of variables that mean nothing here.
-pub(crate) fn warn_of(unknown: &[String]) {
+pub fn warn_of(unknown: &[String]) {
     for variable in unknown {
         tracing::warn!(variable, "no setting of this program has this name; --help lists those there are");
     }
@@ -155,37 +205,8 @@ pub struct Settings {
     )]
     pub(crate) max_body_bytes: usize,
 
-    /// Most connections at once; others wait to be accepted
-    #[arg(
-        long,
-        env = "GANTRY_MAX_CONNECTIONS",
-        value_name = "N",
-        default_value = "4096",
-        help_heading = "Listening"
-    )]
-    pub(crate) max_connections: NonZeroUsize,
-
-    /// On SIGTERM, how long calls in flight may take to finish; those that have not are cut off
-    #[arg(
-        long,
-        env = "GANTRY_SHUTDOWN_GRACE",
-        value_parser = humantime::parse_duration,
-        value_name = "TIME",
-        default_value = "25s",
-        help_heading = "Listening"
-    )]
-    pub(crate) shutdown_grace: Duration,
-
-    /// On SIGTERM, how much of that time to go on accepting at least, not ready, for balancers that need it
-    #[arg(
-        long,
-        env = "GANTRY_SHUTDOWN_DELAY",
-        value_parser = humantime::parse_duration,
-        value_name = "TIME",
-        default_value = "0s",
-        help_heading = "Listening"
-    )]
-    pub(crate) shutdown_delay: Duration,
+    #[command(flatten)]
+    pub(crate) endurance: Endurance,
 
     /// Sessions for MCP clients of 2025; off lets any replica serve any request
     #[arg(long, env = "GANTRY_SESSIONS", value_enum, default_value = "on", help_heading = "MCP")]

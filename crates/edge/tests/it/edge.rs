@@ -1,7 +1,7 @@
 //! Starts the program, talks to it in raw HTTP/1.1, and looks at it from outside.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -68,13 +68,37 @@ impl Edge {
         Self::start_on(dir, &file, args)
     }
 
+    /// On another address.
+    pub(crate) fn start_at(address: &str, servers: &[(&str, String)], args: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("fleet.toml");
+        std::fs::write(&file, fleet(servers)).unwrap();
+        Self::spawn(dir, command(&file).args(["--listen", address]).args(args))
+    }
+
     pub(crate) fn start_on(dir: TempDir, file: &Path, args: &[&str]) -> Self {
-        let mut child = command(file).args(["--listen", "127.0.0.1:0"]).args(args).spawn().unwrap();
+        Self::spawn(dir, command(file).args(["--listen", "127.0.0.1:0"]).args(args))
+    }
+
+    fn spawn(dir: TempDir, command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let first = lines.next().expect("a first line of log").unwrap();
-        let first: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("not started: {first}"));
-        assert_eq!(first["message"], "listening", "{first}");
-        let address = first["address"].as_str().unwrap().parse().unwrap();
+        let first = loop {
+            let line = lines.next().expect("a first line of log").unwrap();
+            match serde_json::from_str::<Value>(&line) {
+                Ok(line) if line["message"] == "listening" => break line,
+                // What a provider is found to be like may be told before.
+                Ok(_) => {}
+                Err(_) => {
+                    let _ = child.kill();
+                    panic!("not started: {line}");
+                }
+            }
+        };
+        let mut address: SocketAddr = first["address"].as_str().unwrap().parse().unwrap();
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         let log = Arc::new(Mutex::new(Vec::new()));
         let sink = log.clone();
         std::thread::spawn(move || {
@@ -168,6 +192,17 @@ impl Drop for Edge {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The key that was made at the start.
+pub(crate) async fn told_key(edge: &Edge) -> String {
+    let line = || {
+        let log = edge.log.lock().unwrap();
+        log.iter()
+            .find_map(|line| Some(line.as_str()?.split_once("Bearer ")?.1.trim_end_matches('"').to_owned()))
+    };
+    eventually("a key", async || line().is_some()).await;
+    line().unwrap()
 }
 
 /// Asks for `/alpha/` on a connection of its own that stays open.

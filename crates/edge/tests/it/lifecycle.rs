@@ -174,3 +174,27 @@ async fn a_server_may_have_no_limit() {
         assert_eq!(edge.get("/alpha/").await.text(), "done");
     }
 }
+
+#[tokio::test]
+async fn metrics_tell_servers_and_their_troubles_apart() {
+    let (server, (_socket, down)) = (Recorder::hello().await, deaf());
+    let edge = Edge::start_with(&[("alpha", server.url()), ("beta", url(down))], &["--threads", "2"]);
+    for _ in 0..8 {
+        edge.get("/alpha/").await;
+    }
+    edge.get("/beta/").await;
+    edge.get("/nobody/").await;
+    let reply = edge.get("/metrics").await;
+    assert!(reply.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    let text = reply.text();
+    for line in [
+        r#"gantry_edge_requests_total{slug="alpha",by="server",status="2xx"} 8"#,
+        r#"gantry_edge_requests_total{slug="beta",by="edge",status="5xx"} 1"#,
+        r#"gantry_edge_requests_total{slug="",by="edge",status="4xx"} 1"#,
+        r#"gantry_edge_connect_failures_total{slug="beta"} 1"#,
+        r#"gantry_edge_server_connections{slug="beta"} 0"#,
+        "gantry_edge_client_connections 1",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
+}

@@ -6,6 +6,7 @@ mod early;
 mod edge;
 mod fleet;
 mod http2;
+mod identity;
 mod lifecycle;
 mod limits;
 mod replicas;
