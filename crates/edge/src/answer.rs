@@ -73,7 +73,7 @@ impl Call {
         self.over = true;
         let error = ToolError::from(error);
         tracing::debug!(error = %error, cause = error.source_chain(), "a call was ended");
-        Poll::Ready(Some(Frame::trailers(grpc::trailers(error))))
+        Poll::Ready(Some(Frame::trailers(grpc::trailers(&error))))
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn refusal(error: Error, is_call: bool) -> Response<Answer> {
     let error = ToolError::from(error);
     tracing::debug!(status = status.as_u16(), error = %error, cause = error.source_chain(), "answered for itself");
     if is_call {
-        return grpc::refusal(error);
+        return grpc::refusal(&error);
     }
     let mut response = json(status, error.to_json());
     if status == StatusCode::METHOD_NOT_ALLOWED {

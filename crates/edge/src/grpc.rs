@@ -3,8 +3,8 @@
 use http::header::{self, HeaderMap, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri, Version};
+use kit::ToolError;
 use kit::auth::Principal;
-use kit::{Code, ToolError};
 use tonic::Status;
 
 use crate::answer::{Answer, Call};
@@ -78,31 +78,17 @@ fn first_label(authority: &Authority) -> Option<&str> {
 }
 
 /// The error as an answer to a call.
-pub(crate) fn refusal(error: ToolError) -> Response<Answer> {
-    status(error).into_http::<http_body_util::Full<bytes::Bytes>>().map(Answer::Own)
+pub(crate) fn refusal(error: &ToolError) -> Response<Answer> {
+    Status::from(error).into_http::<http_body_util::Full<bytes::Bytes>>().map(Answer::Own)
 }
 
 /// The error as the end of an answer that has begun.
-pub(crate) fn trailers(error: ToolError) -> HeaderMap {
+pub(crate) fn trailers(error: &ToolError) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    if let Err(status) = status(error).add_header(&mut trailers) {
+    if let Err(status) = Status::from(error).add_header(&mut trailers) {
         tracing::error!(%status, "a status could not be written");
     }
     trailers
-}
-
-fn status(error: ToolError) -> Status {
-    let code = match error.code {
-        Code::ValidationError => tonic::Code::InvalidArgument,
-        Code::AuthenticationError => tonic::Code::Unauthenticated,
-        Code::Forbidden => tonic::Code::PermissionDenied,
-        Code::NotFound => tonic::Code::NotFound,
-        Code::RateLimited => tonic::Code::ResourceExhausted,
-        Code::TimeoutError => tonic::Code::DeadlineExceeded,
-        Code::ServiceError => tonic::Code::Unavailable,
-        Code::InternalError => tonic::Code::Internal,
-    };
-    Status::new(code, error.message)
 }
 
 #[cfg(test)]

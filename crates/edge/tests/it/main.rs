@@ -5,6 +5,7 @@
 mod early;
 mod edge;
 mod fleet;
+mod grpc;
 mod http2;
 mod identity;
 mod lifecycle;

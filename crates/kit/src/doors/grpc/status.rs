@@ -16,6 +16,13 @@ pub(super) fn status(error: &ToolError) -> Status {
     with(code(error.code), error)
 }
 
+/// As on every other door, for whoever speaks gRPC without this one.
+impl From<&ToolError> for Status {
+    fn from(error: &ToolError) -> Self {
+        status(error)
+    }
+}
+
 /// The status of a method that is not here; `reason` where there is more to say than that.
 pub(super) fn unimplemented(path: &str, reason: &str) -> Status {
     let message = match reason {
