@@ -78,6 +78,12 @@ pub fn is_request(message: &Value) -> bool {
     message.get("id").is_some() && message["method"].is_string()
 }
 
+/// Whether two ids are the same. `-0` is 0 to an integer and a fraction to serde_json's values.
+pub fn same_id(one: &Value, other: &Value) -> bool {
+    let number = |id: &Value| id.as_f64();
+    one == other || number(one).is_some_and(|it| number(other) == Some(it))
+}
+
 /// The error object of every door.
 fn is_refusal(message: &Value) -> bool {
     message["error"].is_string() && message["message"].is_string()

@@ -5,7 +5,7 @@ mod lab;
 mod request;
 mod server;
 
-pub use answer::{Answer, is_message, is_request};
+pub use answer::{Answer, is_message, is_request, same_id};
 pub use lab::{LAB, Lab};
 pub use request::request;
 

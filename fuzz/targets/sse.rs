@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use gantry_fuzz::{KEY, LAB, is_message, is_request, request};
+use gantry_fuzz::{KEY, LAB, is_message, is_request, request, same_id};
 use http::Method;
 use http_body_util::BodyExt;
 use libfuzzer_sys::fuzz_target;
@@ -48,7 +48,7 @@ async fn fuzz(input: &[u8]) {
         let message: Value = serde_json::from_str(data).expect(data);
         assert!(is_message(&message), "no message: {message}");
         if message.get("method").is_none() && !message["id"].is_null() {
-            let at = asked.iter().position(|id| *id == message["id"]);
+            let at = asked.iter().position(|id| same_id(id, &message["id"]));
             asked.swap_remove(at.unwrap_or_else(|| panic!("nobody asked: {message}")));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 
-use clap::{Command, Subcommand};
+use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) mod agents;
@@ -15,6 +15,8 @@ mod table;
 pub(crate) use catalogue::catalogue;
 pub use report::Report;
 pub use setting::Setting;
+
+use crate::settings;
 
 /// What a server can be asked for instead of serving.
 #[derive(Debug, Clone, Subcommand)]
@@ -57,11 +59,11 @@ impl Common {
     ///
     /// # Errors
     /// None that is known: writing to memory does not fail.
-    pub fn text(&self, mut command: Command) -> anyhow::Result<Vec<u8>> {
+    pub fn text(&self, command: Command) -> anyhow::Result<Vec<u8>> {
         let mut text = vec![];
         match self {
             Self::Completions { shell } => {
-                let name = command.get_name().to_owned();
+                let (name, mut command) = (command.get_name().to_owned(), everywhere(command));
                 clap_complete::generate(*shell, &mut command, name, &mut text);
             }
             Self::Man => manual::render(command, &mut text)?,
@@ -72,8 +74,40 @@ impl Common {
 
 /// Lets every setting stand before a subcommand and after it. Settings must not be `required`, nor `requires`
 /// others: each side would be looked at alone.
-pub fn everywhere(command: Command) -> Command {
+fn everywhere(command: Command) -> Command {
     command.mut_args(|argument| argument.global(true))
+}
+
+/// A program as it was called. A variable that is set to nothing counts as not set.
+pub struct Invocation {
+    command: Command,
+    matches: ArgMatches,
+    unknown: Vec<String>,
+}
+
+impl Invocation {
+    /// Reads the command line and the environment; ends the program when they cannot be read, or ask for help.
+    pub fn read(command: Command) -> Self {
+        let (command, unknown) = settings::tidy(command);
+        let mut command = everywhere(command);
+        let matches = command.get_matches_mut();
+        Self { command, matches, unknown }
+    }
+
+    /// The arguments; ends the program when they cannot be.
+    pub fn arguments<A: FromArgMatches>(&self) -> A {
+        A::from_arg_matches(&self.matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Tells of variables that mean nothing here.
+    pub fn warn(&self) {
+        settings::warn_of(&self.unknown);
+    }
+
+    /// Every setting, and where it came from.
+    pub fn settings(&self) -> Vec<Setting> {
+        Setting::all(&self.command, &self.matches)
+    }
 }
 
 /// Writes to stdout; a reader that has read enough is no error.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use anyhow::Context;
-use clap::{Command, CommandFactory, FromArgMatches, Parser};
+use clap::{Command, CommandFactory, Parser};
 use rmcp::transport::streamable_http_server::tower::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,7 +21,7 @@ use crate::auth::upstream::Source;
 use crate::auth::{self, Auth, Place, Principal, Resource, UpstreamAuth, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
-use crate::cli::{self, Verb};
+use crate::cli::{Invocation, Verb};
 use crate::dispatch::Dispatch;
 use crate::doors::direct::Direct;
 use crate::doors::sessions::Sessions;
@@ -33,7 +33,7 @@ use crate::http::Authorities;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::service::{Kit, Service};
-use crate::settings::{self, Settings, Switch, Transport};
+use crate::settings::{Settings, Switch, Transport};
 use crate::shutdown::Server;
 use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
@@ -52,27 +52,20 @@ struct Program<A: clap::Args> {
 /// be, 1 for what fails later, and that of a shell for a second signal, which ends the program at once.
 pub fn run<S: Service>() -> ExitCode {
     let name = format!("gantry-{}", S::SLUG);
-    let (command, unknown) = settings::tidy(command::<S>());
-    let mut command = cli::everywhere(command);
-    let matches = command.get_matches_mut();
-    let program = match Program::<S::Args>::from_arg_matches(&matches) {
-        Ok(program) => program,
-        Err(error) => error.exit(),
-    };
+    let invocation = Invocation::read(command::<S>());
+    let program: Program<S::Args> = invocation.arguments();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&name, &error.into(), 1),
     };
     let ended = crate::log::init(&program.settings.log)
         .map_err(|error| (error, 2))
-        .inspect(|()| settings::warn_of(&unknown))
+        .inspect(|()| invocation.warn())
         .and_then(|()| {
             runtime.block_on(async {
                 match &program.verb {
                     None => serve::<S>(program.service, &program.settings).await,
-                    Some(verb) => {
-                        verbs::perform::<S>(verb, &command, &matches).await.map_err(|error| (error, 2))
-                    }
+                    Some(verb) => verbs::perform::<S>(verb, &invocation).await.map_err(|error| (error, 2)),
                 }
             })
         });

@@ -21,7 +21,7 @@ pub struct Setting {
 
 impl Setting {
     /// All settings, in the order of `--help`. Names of earlier programs are among them when they are used.
-    pub fn all(command: &Command, matches: &ArgMatches) -> Vec<Self> {
+    pub(super) fn all(command: &Command, matches: &ArgMatches) -> Vec<Self> {
         let all = command.get_arguments().filter(|argument| argument.get_env().is_some());
         all.filter_map(|argument| Self::of(argument, matches)).collect()
     }

@@ -107,7 +107,30 @@ fn error(status: StatusCode, code: i32, message: &str, request: &[u8]) -> Value 
         _ => Code::ValidationError,
     };
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
-    let id = request.get("id").filter(|id| id.is_string() || id.is_number());
+    // Only what MCP knows as an id: a fraction might be another number when it is written again.
+    let id = request.get("id").filter(|id| id.is_string() || id.is_i64() || id.is_u64());
     let data = ToolError::new(kind, message);
     json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message, "data": data}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_id_of_its_request_if_that_is_one() {
+        let id = |request: &str| {
+            error(StatusCode::BAD_REQUEST, INVALID_REQUEST, "no", request.as_bytes())["id"].clone()
+        };
+        for (request, expected) in [
+            (r#"{"id": "a"}"#, json!("a")),
+            (r#"{"id": 18446744073709551615}"#, json!(u64::MAX)),
+            (r#"{"id": 0.1}"#, Value::Null),
+            (r#"{"id": 222222222222222222222222222}"#, Value::Null),
+            (r#"{"id": {}}"#, Value::Null),
+            ("[", Value::Null),
+        ] {
+            assert_eq!(id(request), expected, "{request}");
+        }
+    }
 }

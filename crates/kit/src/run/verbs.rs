@@ -4,13 +4,11 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{ArgMatches, Command, FromArgMatches};
-
-use super::{Program, command as command_of, place, prepare};
+use super::{Program, command, place, prepare};
 use crate::auth::{Auth, Role};
 use crate::catalog::Catalog;
 use crate::cli::agents::{Credential, Reach};
-use crate::cli::{self, Report, Setting, Verb};
+use crate::cli::{self, Invocation, Report, Verb};
 use crate::http::Authorities;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -18,30 +16,24 @@ use crate::service::Service;
 use crate::settings::{Settings, Transport};
 
 /// Does what a subcommand says; what it prints goes to stdout.
-pub(super) async fn perform<S: Service>(
-    verb: &Verb,
-    command: &Command,
-    matches: &ArgMatches,
-) -> anyhow::Result<ExitCode> {
-    let program = || Program::<S::Args>::from_arg_matches(matches);
+pub(super) async fn perform<S: Service>(verb: &Verb, invocation: &Invocation) -> anyhow::Result<ExitCode> {
+    let settings = || invocation.arguments::<Program<S::Args>>().settings;
     let (text, good) = match verb {
         Verb::Check { json } => {
-            let report = check::<S>(command, matches).await?;
+            let report = check::<S>(invocation).await;
             let text = if *json { format!("{:#}\n", report.json()) } else { report.text() };
             (text.into_bytes(), report.is_good())
         }
         Verb::Tools { json } => {
-            let catalog = Catalog::<S>::new(
-                &Policy::new(&program()?.settings)?,
-                &Metrics::new(S::SLUG, Arc::default()),
-            )?;
+            let catalog =
+                Catalog::<S>::new(&Policy::new(&settings())?, &Metrics::new(S::SLUG, Arc::default()))?;
             (cli::catalogue(&catalog.tools(Role::Admin), *json)?.into_bytes(), true)
         }
         Verb::Config(asked) => {
-            let reach = reach::<S>(&program()?.settings, asked.stdio)?;
+            let reach = reach::<S>(&settings(), asked.stdio)?;
             (cli::agents::configuration(S::SLUG, &reach, asked)?.into_bytes(), true)
         }
-        Verb::Common(common) => (common.text(cli::everywhere(command_of::<S>()))?, true),
+        Verb::Common(common) => (common.text(command::<S>())?, true),
     };
     cli::print(&text)?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -49,14 +41,14 @@ pub(super) async fn perform<S: Service>(
 
 /// Starts everything but the doors. An address that is taken, by a running server as a rule, does not keep the rest
 /// from being looked at.
-async fn check<S: Service>(command: &Command, matches: &ArgMatches) -> anyhow::Result<Report> {
-    let program = Program::<S::Args>::from_arg_matches(matches)?;
+async fn check<S: Service>(invocation: &Invocation) -> Report {
+    let program: Program<S::Args> = invocation.arguments();
     let mut prepared = prepare::<S>(program.service, &program.settings).await;
     let mut refusal = None;
     if let Err(error) = &prepared
         && error.downcast_ref::<std::io::Error>().is_some_and(|it| it.kind() == ErrorKind::AddrInUse)
     {
-        let mut again = Program::<S::Args>::from_arg_matches(matches)?;
+        let mut again: Program<S::Args> = invocation.arguments();
         again.settings.listen.take_free_port(S::PORT);
         let hint = "to check beside a running server, add --listen 127.0.0.1:0";
         refusal = Some(anyhow::anyhow!("{error:#}; {hint}"));
@@ -70,7 +62,7 @@ async fn check<S: Service>(command: &Command, matches: &ArgMatches) -> anyhow::R
         }
     };
     let program = format!("gantry-{}", S::SLUG);
-    Ok(Report { program, settings: Setting::all(command, matches), refusal, findings })
+    Report { program, settings: invocation.settings(), refusal, findings }
 }
 
 /// How agents reach a server with these settings.
