@@ -1,10 +1,12 @@
 //! The harness of the tests that cross crates: it starts real programs, and says what a missing one means.
 
+pub mod cluster;
 pub mod docker;
 pub mod door;
 pub mod events;
 pub mod locust;
 pub mod program;
+pub mod provider;
 pub mod recorder;
 pub mod rotel;
 pub mod wire;

@@ -28,7 +28,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Answers every request with `status`.
+    /// Answers every request with `status`, and with the `Authorization` that it came with for a body.
     pub async fn start(status: u16) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let host = listener.local_addr()?.to_string();
@@ -39,9 +39,7 @@ impl Recorder {
                 let all = all.clone();
                 tokio::spawn(async move {
                     // A client that goes away half-way leaves no record.
-                    if let Ok(request) = serve(stream, status).await {
-                        all.lock().expect("records").push(request);
-                    }
+                    let _gone = serve(stream, status, &all).await;
                 });
             }
         });
@@ -53,9 +51,27 @@ impl Recorder {
     pub fn seen(&self) -> Vec<Recorded> {
         self.seen.lock().expect("records").clone()
     }
+
+    /// Which of these texts stand anywhere in what has arrived.
+    #[must_use]
+    pub fn leaked<'a>(&self, secrets: &[&'a str]) -> Vec<&'a str> {
+        let seen = self.seen();
+        let stands = |secret: &str| {
+            let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(secret);
+            seen.iter().any(|it| {
+                it.target.contains(secret)
+                    || it
+                        .headers
+                        .iter()
+                        .any(|(name, value)| has(name.as_str().as_bytes()) || has(value.as_bytes()))
+                    || has(&it.body)
+            })
+        };
+        secrets.iter().copied().filter(|secret| stands(secret)).collect()
+    }
 }
 
-async fn serve(stream: TcpStream, status: u16) -> Result<Recorded> {
+async fn serve(stream: TcpStream, status: u16, seen: &Mutex<Vec<Recorded>>) -> Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await?;
@@ -70,7 +86,10 @@ async fn serve(stream: TcpStream, status: u16) -> Result<Recorded> {
     let length = headers.get("content-length").map(|value| value.to_str().unwrap_or_default().parse());
     let mut body = vec![0; length.transpose()?.unwrap_or_default()];
     stream.read_exact(&mut body).await?;
-    let answer = format!("HTTP/1.1 {status} Recorded\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    stream.write_all(answer.as_bytes()).await?;
-    Ok(Recorded { target, headers, body })
+    let credential = headers.get("authorization").map(|value| value.as_bytes().to_vec()).unwrap_or_default();
+    seen.lock().expect("records").push(Recorded { target, headers, body });
+    let length = credential.len();
+    let head = format!("HTTP/1.1 {status} Recorded\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    stream.write_all(&[head.as_bytes(), &credential].concat()).await?;
+    Ok(())
 }
