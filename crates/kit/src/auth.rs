@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::bail;
+use clap::ValueEnum;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +172,16 @@ impl Auth {
         };
         if args.has_keys() && !matches!(&rule, Rule::Known(Ways { keys: Some(_), .. })) {
             bail!("--api-keys or --api-keys-file without `api-key` in --auth: the keys would mean nothing");
+        }
+        // Whoever names a provider believes it to be asked.
+        for (setting, is_set, mode) in [
+            ("--oidc-issuer (GANTRY_OIDC_ISSUER)", args.oidc.oidc_issuer.is_some(), AuthMode::Oidc),
+            ("--kube-api-server (GANTRY_KUBE_API_SERVER)", args.kubernetes.is_named(), AuthMode::Kubernetes),
+        ] {
+            if is_set && !on(mode) {
+                let name = mode.to_possible_value().map(|value| value.get_name().to_owned());
+                bail!("{setting} without `{}` in --auth would mean nothing", name.unwrap_or_default());
+            }
         }
         if place.edge.is_some() && !matches!(rule, Rule::Known(_)) {
             bail!(

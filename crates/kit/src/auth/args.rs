@@ -145,6 +145,11 @@ pub(crate) struct KubernetesArgs {
 }
 
 impl KubernetesArgs {
+    /// Whether an operator chose the API server.
+    pub(super) fn is_named(&self) -> bool {
+        self.kube_api_server.is_some()
+    }
+
     /// The API server's address, as configured or as the cluster tells its pods.
     pub(super) fn server(&self) -> Option<String> {
         self.kube_api_server.clone().or_else(|| {

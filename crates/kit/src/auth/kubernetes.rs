@@ -144,7 +144,7 @@ impl Reviewer {
     }
 
     async fn review(&self, token: &str) -> Result<Verdict> {
-        let Ok(_place) = self.room.try_acquire() else {
+        let Ok(_place) = tokio::time::timeout(TIMEOUT, self.room.acquire()).await else {
             return Err(ToolError::service("too many tokens are being reviewed; try again"));
         };
         // The kubelet writes a new one every hour or so.

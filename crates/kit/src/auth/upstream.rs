@@ -163,6 +163,9 @@ impl Source {
         if bearer && wanted != UpstreamAuth::Own {
             bail!("{setting}: --auth upstream says already that the caller's token is the upstream's");
         }
+        if args.exchange_url.is_some() && wanted != UpstreamAuth::Exchange {
+            bail!("--exchange-url (GANTRY_EXCHANGE_URL) without --upstream-auth exchange would mean nothing");
+        }
         if !able.contains(&wanted) {
             let names = able.iter().filter_map(ValueEnum::to_possible_value);
             let names: Vec<_> = names.map(|value| value.get_name().to_owned()).collect();
