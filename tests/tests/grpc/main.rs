@@ -35,6 +35,9 @@ async fn it_finds_and_calls_tools_directly_and_through_the_edge() -> Result<()> 
     ] {
         finds_and_calls(&way).await.with_context(|| format!("{way:?}"))?;
     }
+    let lost = ["-reflect-header", "gantry-slug: everything", "-rpc-header", "gantry-slug: elsewhere"];
+    let refused = through.with(&lost).refusal(CALL, &json!({"name": "echo"})).await?;
+    ensure!(refused.is(NOT_FOUND, "NOT_FOUND"), "a server that is not there: {refused:?}");
     server.check_alive().await?;
     edge.check_alive().await
 }
