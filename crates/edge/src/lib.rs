@@ -5,15 +5,19 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use kit::cli::{self, Common};
 use kit::log::LogArgs;
-use kit::settings::{Allowed, Endurance, Listen};
+use kit::settings::{self, Allowed, Endurance, Listen};
 use kit::tls::TlsArgs;
 
 use identity::IdentityArgs;
 
 mod answer;
+mod check;
 mod client;
 mod config;
 mod conn;
@@ -48,12 +52,12 @@ mod worker;
 
 /// The settings of the edge. Some are secret, so they are not printable.
 #[derive(Clone, clap::Parser)]
-#[command(name = "gantry-edge", version = kit::VERSION, about = "Routes by slug to MCP servers")]
+#[command(name = NAME, version = kit::VERSION, about = "Routes by slug to MCP servers")]
 pub struct Args {
     /// File with one [[server]] table each: slug, and url as http://HOST:PORT[/BASE], or
     /// urls with one for each replica; read again when it changes
     #[arg(long, env = "GANTRY_CONFIG", value_name = "FILE", help_heading = "Routing")]
-    config: PathBuf,
+    config: Option<PathBuf>,
 
     #[command(flatten)]
     listen: Listen,
@@ -135,6 +139,26 @@ pub struct Args {
 
     #[command(flatten)]
     log: LogArgs,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+const NAME: &str = "gantry-edge";
+
+/// What the edge can be asked for instead of serving.
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Verb {
+    /// Show every setting and where it came from, try them as a start would, and dial each server
+    ///
+    /// Exit code 0 when an edge started like this would be ready, 1 when it would not start.
+    Check {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    #[command(flatten)]
+    Common(Common),
 }
 
 /// A time where zero is none.
@@ -142,11 +166,35 @@ fn limit(text: &str) -> Result<Duration, humantime::DurationError> {
     if text == "none" { Ok(Duration::ZERO) } else { humantime::parse_duration(text) }
 }
 
-/// Runs the edge until SIGTERM or SIGINT, then until the requests in flight are done.
-///
-/// # Errors
-/// When a setting or the fleet file cannot be used, or the address is taken.
-pub fn run(args: Args) -> anyhow::Result<()> {
-    kit::log::init(&args.log)?;
-    server::run(args)
+/// Runs the edge until SIGTERM or SIGINT, then until the requests in flight are done; or does what its subcommand
+/// says. Exit code 2 for settings that cannot be read, 1 for what fails.
+pub fn run() -> ExitCode {
+    let (command, unknown) = settings::tidy(Args::command());
+    let mut command = cli::everywhere(command);
+    let matches = command.get_matches_mut();
+    let ended = Args::from_arg_matches(&matches).map_err(anyhow::Error::from).and_then(|args| {
+        kit::log::init(&args.log)?;
+        settings::warn_of(&unknown);
+        match &args.verb {
+            None => server::run(args).map(|()| ExitCode::SUCCESS),
+            Some(verb) => perform(verb, &args, &command, &matches),
+        }
+    });
+    ended.unwrap_or_else(|error| {
+        eprintln!("{NAME}: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn perform(verb: &Verb, args: &Args, command: &Command, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let (text, good) = match verb {
+        Verb::Check { json } => {
+            let report = check::check(args, command, matches)?;
+            let text = if *json { format!("{:#}\n", report.json()) } else { report.text() };
+            (text.into_bytes(), report.is_good())
+        }
+        Verb::Common(common) => (common.text(cli::everywhere(Args::command()))?, true),
+    };
+    cli::print(&text)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,7 +1,5 @@
 //! The program is its library; see there.
 
-use clap::Parser;
-
-fn main() -> anyhow::Result<()> {
-    edge::run(edge::Args::parse())
+fn main() -> std::process::ExitCode {
+    edge::run()
 }

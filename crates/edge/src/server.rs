@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
+use kit::tls::Tls;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::Args;
 use crate::dial::Authorities;
 use crate::door::BACKLOG;
+use crate::fleet::Fleet;
 use crate::identity::Identity;
 use crate::pool::Limits;
 use crate::reload::Reload;
@@ -25,21 +27,41 @@ use crate::worker::{self, Farewell, Shared};
 
 const DEFAULT_PORT: u16 = 8080;
 
+/// What the settings come to, short of listening.
+pub(crate) struct Settled {
+    reload: Reload,
+    pub(crate) fleet: Fleet,
+    pub(crate) authorities: Arc<Authorities>,
+    tls: Option<Tls>,
+    identity: Identity,
+}
+
+impl Settled {
+    pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
+        let config = args.config.clone().context("--config (GANTRY_CONFIG): the fleet file is not named")?;
+        args.endurance.check()?;
+        let (reload, fleet) = Reload::start(config)?;
+        let providers = kit::http::Authorities::read(args.ca_file.as_deref())?;
+        let loopback = args.listen.address(DEFAULT_PORT).ip().is_loopback();
+        Ok(Self {
+            reload,
+            fleet,
+            authorities: Arc::new(Authorities::read(args.ca_file.as_deref())?),
+            tls: args.tls.read()?,
+            identity: Identity::new(args.identity.clone(), loopback, args.tls.scheme(), providers)?,
+        })
+    }
+}
+
 /// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let (reload, fleet) = Reload::start(args.config)?;
-    args.endurance.check()?;
-    let authorities = Arc::new(Authorities::read(args.ca_file.as_deref())?);
-    let providers = kit::http::Authorities::read(args.ca_file.as_deref())?;
-    let tls = args.tls.read()?;
+    let Settled { reload, fleet, authorities, tls, identity } = Settled::new(&args)?;
     let threads =
         args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN).get();
     let address = args.listen.address(DEFAULT_PORT);
     raise_open_files();
     let listeners = listen(address, threads).with_context(|| format!("--listen {address}"))?;
     let address = listeners[0].local_addr()?;
-    let loopback = address.ip().is_loopback();
-    let identity = Identity::new(args.identity, loopback, args.tls.scheme(), providers)?;
     // Who listens on an address of its own may be asked by it.
     let own = Some(address).filter(|it| !it.ip().is_unspecified()).map(|address| address.to_string());
     let max_connections = args.endurance.max_connections.get().min(Semaphore::MAX_PERMITS);

@@ -198,3 +198,36 @@ async fn metrics_tell_servers_and_their_troubles_apart() {
         assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
     }
 }
+
+#[tokio::test]
+async fn check_tells_what_a_start_would_find() {
+    let (server, (_socket, down)) = (Recorder::hello().await, deaf());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("fleet.toml");
+    let servers = [("alpha", server.url()), ("beta", url(down))];
+    std::fs::write(&file, crate::edge::fleet(&servers)).unwrap();
+    let output =
+        tokio::task::spawn_blocking(move || command(&file).args(["check", "--json"]).output().unwrap());
+    let output = output.await.unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{report}");
+    assert_eq!((&report["program"], &report["status"]), (&"gantry-edge".into(), &"degraded".into()));
+    assert_eq!(report["dependencies"]["alpha"]["status"], "up");
+    assert_eq!(report["dependencies"]["beta"]["status"], "down");
+    let settings = report["settings"].as_array().unwrap();
+    assert!(settings.iter().any(|it| it["name"] == "--config" && it["source"] == "flag"), "{report}");
+    let mut without = command("missing.toml".as_ref());
+    let refused = without.arg("check").output().unwrap();
+    let text = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(refused.status.code() == Some(1) && text.contains("missing.toml"), "{text}");
+}
+
+#[test]
+fn it_describes_itself() {
+    for (args, part) in [(&["completions", "bash"][..], "--header-timeout"), (&["man"], "GANTRY_CONFIG")] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gantry-edge"));
+        let output = command.env_clear().args(args).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains(part), "{args:?}");
+    }
+}
