@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use clap::{ArgMatches, Command};
-use kit::cli::{Report, Setting};
+use kit::cli::{Invocation, Report};
 use kit::health::Finding;
 
 use crate::Args;
@@ -13,8 +12,8 @@ use crate::replica::Replica;
 use crate::server::Settled;
 
 /// Does all that a start does but listening, and dials every server.
-pub(crate) fn check(args: &Args, command: &Command, matches: &ArgMatches) -> anyhow::Result<Report> {
-    let settings = Setting::all(command, matches);
+pub(crate) fn check(args: &Args, invocation: &Invocation) -> anyhow::Result<Report> {
+    let settings = invocation.settings();
     let report = |refusal, findings| Report { program: crate::NAME.into(), settings, refusal, findings };
     let settled = match Settled::new(args) {
         Ok(settled) => settled,

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
-use kit::cli::{self, Common};
+use clap::CommandFactory;
+use kit::cli::{self, Common, Invocation};
 use kit::log::LogArgs;
-use kit::settings::{self, Allowed, Endurance, Listen};
+use kit::settings::{Allowed, Endurance, Listen};
 use kit::tls::TlsArgs;
 
 use identity::IdentityArgs;
@@ -167,17 +167,15 @@ fn limit(text: &str) -> Result<Duration, humantime::DurationError> {
 }
 
 /// Runs the edge until SIGTERM or SIGINT, then until the requests in flight are done; or does what its subcommand
-/// says. Exit code 2 for settings that cannot be read, 1 for what fails.
+/// says. Exit code 2 for a command line that cannot be read, 1 for what fails.
 pub fn run() -> ExitCode {
-    let (command, unknown) = settings::tidy(Args::command());
-    let mut command = cli::everywhere(command);
-    let matches = command.get_matches_mut();
-    let ended = Args::from_arg_matches(&matches).map_err(anyhow::Error::from).and_then(|args| {
-        kit::log::init(&args.log)?;
-        settings::warn_of(&unknown);
+    let invocation = Invocation::read(Args::command());
+    let args: Args = invocation.arguments();
+    let ended = kit::log::init(&args.log).and_then(|()| {
+        invocation.warn();
         match &args.verb {
             None => server::run(args).map(|()| ExitCode::SUCCESS),
-            Some(verb) => perform(verb, &args, &command, &matches),
+            Some(verb) => perform(verb, &args, &invocation),
         }
     });
     ended.unwrap_or_else(|error| {
@@ -186,14 +184,14 @@ pub fn run() -> ExitCode {
     })
 }
 
-fn perform(verb: &Verb, args: &Args, command: &Command, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+fn perform(verb: &Verb, args: &Args, invocation: &Invocation) -> anyhow::Result<ExitCode> {
     let (text, good) = match verb {
         Verb::Check { json } => {
-            let report = check::check(args, command, matches)?;
+            let report = check::check(args, invocation)?;
             let text = if *json { format!("{:#}\n", report.json()) } else { report.text() };
             (text.into_bytes(), report.is_good())
         }
-        Verb::Common(common) => (common.text(cli::everywhere(Args::command()))?, true),
+        Verb::Common(common) => (common.text(Args::command())?, true),
     };
     cli::print(&text)?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
