@@ -8,11 +8,13 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 
 use crate::ask::{Raised, Turn};
+use crate::changes::{Changes, Full, MAX_WATCHED};
 use crate::dispatch::Dispatch;
 use crate::service::Service;
 use crate::signature::{Pen, Signature, Signed};
 use crate::tasks::Task;
 use crate::telemetry::{Operation, Target};
+use crate::text::clip;
 use crate::{Code, ToolError};
 
 /// How long a client may keep a list, in milliseconds: it changes only with a restart.
@@ -23,6 +25,7 @@ pub(crate) struct Handler<S> {
     pub(crate) dispatch: Arc<Dispatch<S>>,
     info: Arc<ServerConfig>,
     signature: Arc<Signature>,
+    news: Arc<Changes>,
     /// Lists depend on who asks.
     private: bool,
 }
@@ -33,13 +36,14 @@ impl<S> Clone for Handler<S> {
             dispatch: self.dispatch.clone(),
             info: self.info.clone(),
             signature: self.signature.clone(),
+            news: self.news.clone(),
             private: self.private,
         }
     }
 }
 
 impl<S: Service> Handler<S> {
-    pub(crate) fn new(dispatch: Arc<Dispatch<S>>, private: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(dispatch: Arc<Dispatch<S>>, private: bool, news: Arc<Changes>) -> anyhow::Result<Self> {
         let mut info = dispatch.service.get_info();
         info.capabilities.tools.get_or_insert_default();
         if !S::TASKS.is_empty() {
@@ -49,7 +53,7 @@ impl<S: Service> Handler<S> {
         info.server_info = Implementation::new(format!("gantry-{}", S::SLUG), crate::VERSION);
         info.instructions.get_or_insert_with(|| S::ABOUT.to_owned());
         let signature = Arc::new(Signature::new(&info.server_info)?);
-        Ok(Self { dispatch, info: Arc::new(info), signature, private })
+        Ok(Self { dispatch, info: Arc::new(info), signature, news, private })
     }
 
     fn service(&self) -> &S {
@@ -58,6 +62,20 @@ impl<S: Service> Handler<S> {
 
     fn task(&self, id: &str, context: &RequestContext<RoleServer>) -> Result<Arc<Task>, ErrorData> {
         self.dispatch.tasks.find(id, &self.dispatch.caller(context)?)
+    }
+
+    /// Whether resources can be watched.
+    fn watchable(&self) -> bool {
+        self.info.capabilities.resources.as_ref().is_some_and(|it| it.subscribe == Some(true))
+    }
+
+    /// Remembers a client that has a session; its first request may overtake its `initialized`.
+    fn welcome(&self, context: &RequestContext<RoleServer>) {
+        let parts = context.extensions.get::<http::request::Parts>();
+        // On stdio and over SSE every client has a session; there is no header to say so.
+        if parts.is_none_or(|it| it.headers.contains_key("mcp-session-id") || it.uri.path() == "/messages") {
+            self.news.welcome(&context.peer, &self.info.capabilities);
+        }
     }
 
     /// Opens what came back with a request that is not a call of a tool.
@@ -250,38 +268,70 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         self.declared::<SetLevelRequestMethod>(self.info.capabilities.logging.is_some())?;
-        self.service().set_level(request, context).await
+        self.welcome(&context);
+        remembered(self.news.set_level(&context.peer, request.level))
     }
 
-    #[expect(deprecated, reason = "clients of 2025 still subscribe this way")]
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.service().subscribe(request, context).await
+        self.declared::<SubscribeRequestMethod>(self.watchable())?;
+        if !self.service().may_watch(&self.dispatch.caller(&context)?, &request.uri) {
+            let message = format!("there is no resource {} to watch", clip(&request.uri));
+            return Err(ErrorData::resource_not_found(message, None));
+        }
+        self.welcome(&context);
+        remembered(self.news.watch(&context.peer, request.uri))
     }
 
-    #[expect(deprecated, reason = "clients of 2025 still subscribe this way")]
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.service().unsubscribe(request, context).await
+        self.declared::<UnsubscribeRequestMethod>(self.watchable())?;
+        self.news.forget(&context.peer, &request.uri);
+        Ok(())
     }
 
+    /// rmcp leaves of it what the server declares.
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        self.service().accepted_subscription_filter(requested)
+        let (prompts, resources) = (&self.info.capabilities.prompts, &self.info.capabilities.resources);
+        let lists = prompts.as_ref().is_some_and(|it| it.list_changed == Some(true))
+            || resources.as_ref().is_some_and(|it| it.list_changed == Some(true));
+        if !lists && !self.watchable() {
+            return None;
+        }
+        let mut accepted = requested.clone();
+        if let Some(watched) = &mut accepted.resource_subscriptions {
+            watched.truncate(MAX_WATCHED);
+        }
+        Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.service().listen(context).await
+        let caller = self.dispatch.caller(context.request_context())?;
+        let may_watch = |uri: &str| self.service().may_watch(&caller, uri);
+        self.news.listen(&context, may_watch).await.map_err(|Full| {
+            let error =
+                ToolError::new(Code::RateLimited, "all streams are taken; close one or raise --max-sessions");
+            outside_tools(error.with("retry_after", 60))
+        })
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.service().on_initialized(context).await;
+        self.news.welcome(&context.peer, &self.info.capabilities);
     }
+}
+
+fn remembered(has_session: bool) -> Result<(), ErrorData> {
+    if has_session {
+        return Ok(());
+    }
+    let message = format!("that is remembered for a session only, and for {MAX_WATCHED} resources at most");
+    Err(ErrorData::invalid_request(message, None))
 }
 
 /// The answer to a request that is not a call of a tool, and so has no result that could say it failed.

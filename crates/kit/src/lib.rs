@@ -21,6 +21,7 @@ mod audit;
 mod call;
 mod calls;
 mod catalog;
+mod changes;
 mod confirm;
 mod dispatch;
 mod doors;
@@ -39,6 +40,7 @@ mod text;
 
 pub use ask::{Question, words};
 pub use call::Call;
+pub use changes::List;
 pub use error::{Code, Result, ToolError};
 pub use guard::Guard;
 pub use health::Check;

@@ -21,6 +21,7 @@ use crate::auth::upstream::Source;
 use crate::auth::{self, Auth, Place, Principal, Resource, UpstreamAuth, Verifier};
 use crate::calls::Calls;
 use crate::catalog::Catalog;
+use crate::changes::Changes;
 use crate::cli::{Invocation, Verb};
 use crate::dispatch::Dispatch;
 use crate::doors::direct::Direct;
@@ -159,6 +160,7 @@ async fn prepare<S: Service>(
     let kit = Kit {
         max_output_bytes: settings.max_output_bytes,
         changes: TaskTracker::new(),
+        news: Arc::new(Changes::new(settings.max_sessions)),
         authorities,
         open: CancellationToken::new(),
         stopping: CancellationToken::new(),
@@ -175,7 +177,7 @@ async fn prepare<S: Service>(
         tasks: Tasks::new(settings.tasks.clone()),
         telemetry,
     });
-    let handler = Handler::new(dispatch.clone(), auth.is_on())?;
+    let handler = Handler::new(dispatch.clone(), auth.is_on(), kit.news.clone())?;
     let streams = CancellationToken::new();
     let sessions = Arc::new(Sessions::new(settings.max_sessions, settings.session_max_idle, metrics.clone()));
     let app = App {

@@ -1,17 +1,23 @@
 //! What a server is: the whole contract between a server's crate and the chassis.
 
+#![expect(deprecated, reason = "clients of 2025 still set a log level")]
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use rmcp::ServerHandler;
 use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::model::LoggingLevel;
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::UpstreamAuth;
+use crate::auth::{Principal, UpstreamAuth};
+use crate::changes::{Changes, List};
 use crate::health::Check;
 use crate::http::{self, Authorities};
 use crate::tasks::{self, AsTask};
@@ -48,6 +54,11 @@ pub trait Service: ServerHandler + Sized {
         Aliases { router: ToolRouter::new(), of: &[] }
     }
 
+    /// Whether this caller may watch this resource: that there is one, and that it may be read by the caller.
+    fn may_watch(&self, _caller: &Principal, _uri: &str) -> bool {
+        true
+    }
+
     /// What it depends on.
     fn checks(&self) -> Vec<Check<'_>> {
         vec![]
@@ -67,6 +78,7 @@ pub struct Aliases<S> {
 pub struct Kit {
     pub(crate) max_output_bytes: usize,
     pub(crate) changes: TaskTracker,
+    pub(crate) news: Arc<Changes>,
     pub(crate) authorities: Authorities,
     pub(crate) open: CancellationToken,
     pub(crate) stopping: CancellationToken,
@@ -105,6 +117,21 @@ impl Kit {
     /// calls to reach its end.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
+    }
+
+    /// Tells whoever watches this resource that it has changed.
+    pub fn resource_updated(&self, uri: &str) {
+        self.news.updated(uri);
+    }
+
+    /// Tells whoever wants to know that a list has changed; the server declares that in its `get_info`.
+    pub fn list_changed(&self, list: List) {
+        self.news.list_changed(list);
+    }
+
+    /// The least severe log messages that the client of a request wants; `None` when it wants none.
+    pub fn log_level(&self, context: &RequestContext<RoleServer>) -> Option<LoggingLevel> {
+        context.meta.log_level().or_else(|| self.news.level(&context.peer))
     }
 
     /// Runs a change that must not stop half-way: it outlives the request, the deadline and the patience of a

@@ -4,4 +4,5 @@
 mod client;
 mod confirm;
 mod rounds;
+mod streams;
 mod tasks;

@@ -1,11 +1,11 @@
-//! What the server is besides its tools: prompts, resources, suggestions, log level, subscriptions.
+//! What the server is besides its tools: prompts, resources, suggestions.
 
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::*;
-use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 
-use crate::{Everything, changes, prompts, resources};
+use crate::{Everything, prompts, resources};
 
 impl ServerHandler for Everything {
     #[expect(deprecated, reason = "logging stays until 2027")]
@@ -25,7 +25,7 @@ impl ServerHandler for Everything {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::with_all_items(prompts::list(*self.state.borrow())))
+        Ok(ListPromptsResult::with_all_items(prompts::list(self.state())))
     }
 
     async fn get_prompt(
@@ -33,7 +33,7 @@ impl ServerHandler for Everything {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let state = *self.state.borrow();
+        let state = self.state();
         prompts::get(&request, &context, state).await
     }
 
@@ -58,7 +58,7 @@ impl ServerHandler for Everything {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Ok(resources::read(&request.uri, *self.state.borrow())?.into())
+        Ok(resources::read(&request.uri, self.state())?.into())
     }
 
     async fn complete(
@@ -77,66 +77,4 @@ impl ServerHandler for Everything {
             .map_err(|error| ErrorData::internal_error(error, None))?;
         Ok(CompleteResult::new(info))
     }
-
-    #[expect(deprecated, reason = "clients of 2025 still set the level")]
-    async fn set_level(
-        &self,
-        request: SetLevelRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        self.welcome(&context);
-        remembered(self.clients.set_level(&context.peer, request.level))
-    }
-
-    async fn subscribe(
-        &self,
-        request: SubscribeRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        resources::read(&request.uri, *self.state.borrow())?;
-        self.welcome(&context);
-        remembered(self.clients.watch(&context.peer, request.uri))
-    }
-
-    async fn unsubscribe(
-        &self,
-        request: UnsubscribeRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        self.clients.forget(&context.peer, &request.uri);
-        Ok(())
-    }
-
-    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.clients.welcome(context.peer);
-    }
-
-    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(requested.clone())
-    }
-
-    async fn listen(&self, listener: SubscriptionContext) -> Result<(), ErrorData> {
-        changes::tell(&listener, self.state.subscribe()).await;
-        Ok(())
-    }
-}
-
-impl Everything {
-    /// A client's first request may overtake its `initialized`.
-    fn welcome(&self, context: &RequestContext<RoleServer>) {
-        let parts = context.extensions.get::<http::request::Parts>();
-        // On stdio and over SSE every client has a session; there is no header to say so.
-        if parts.is_none_or(|parts| {
-            parts.headers.contains_key("mcp-session-id") || parts.uri.path() == "/messages"
-        }) {
-            self.clients.welcome(context.peer.clone());
-        }
-    }
-}
-
-fn remembered(has_session: bool) -> Result<(), ErrorData> {
-    if has_session {
-        return Ok(());
-    }
-    Err(ErrorData::invalid_request("that is remembered for a session only; begin one with initialize", None))
 }

@@ -31,7 +31,7 @@ impl Everything {
     }
 
     async fn log(&self, context: &RequestContext<RoleServer>, message: &str) {
-        let wanted = context.meta.log_level().or_else(|| self.clients.level(&context.peer));
+        let wanted = self.kit.log_level(context);
         // The levels are declared from the least to the most severe.
         if wanted.is_none_or(|wanted| wanted as u8 > LoggingLevel::Info as u8) {
             return;

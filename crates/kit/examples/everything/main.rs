@@ -3,7 +3,6 @@
 //! modules hold what the suite wants to see.
 
 mod changes;
-mod clients;
 mod content;
 mod handler;
 mod input_required;
@@ -16,14 +15,14 @@ mod tasks;
 mod upstream;
 
 use std::process::ExitCode;
+use std::sync::Mutex;
 
-use kit::auth::UpstreamAuth;
+use kit::auth::{Principal, UpstreamAuth};
 use kit::{AsTask, Json, Kit, Parameters, Result, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
 fn main() -> ExitCode {
     kit::run::<Everything>()
@@ -32,8 +31,7 @@ fn main() -> ExitCode {
 /// The state that tools share.
 struct Everything {
     kit: Kit,
-    state: watch::Sender<changes::State>,
-    clients: clients::Clients,
+    state: Mutex<changes::State>,
     upstream: upstream::Upstream,
 }
 
@@ -55,12 +53,11 @@ impl Service for Everything {
     type Args = Args;
 
     async fn connect(args: Args, kit: Kit) -> anyhow::Result<Self> {
-        Ok(Self {
-            state: watch::Sender::default(),
-            clients: clients::Clients::default(),
-            upstream: upstream::Upstream::new(args.upstream_url, &kit)?,
-            kit,
-        })
+        Ok(Self { state: Mutex::default(), upstream: upstream::Upstream::new(args.upstream_url, &kit)?, kit })
+    }
+
+    fn may_watch(&self, _caller: &Principal, uri: &str) -> bool {
+        resources::read(uri, self.state()).is_ok()
     }
 
     fn tools() -> Vec<ToolRouter<Self>> {
