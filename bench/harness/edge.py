@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from harness.install import RELEASE
-from harness.load import Contender, Plan, enter, gap, ratio, take_turns
+from harness.install import RELEASE, collector
+from harness.load import Contender, Plan, enter, gap, metric, ratio, take_turns
 from harness.process import DidNotRun, Process, free_port, program
 from harness.report import ratios, table, verdict
 from harness.request import Request
@@ -86,26 +86,36 @@ def run(folder: Path, plan: Plan) -> list[Contender]:
         options = ["--listen", f"127.0.0.1:{port}", "--threads", "1"]
         return [RELEASE / "gantry-edge", "--config", write("fleet.toml", FLEET, port), *options]
 
+    otlp, grpc = free_port(), free_port()
+
+    def traced(port):
+        return [*gantry_edge(port), "--otlp-endpoint", f"http://127.0.0.1:{otlp}"]
+
     with ExitStack() as running:
         command = [nginx, "-c", write("upstream.conf", UPSTREAM, upstream)]
         beside = running.enter_context(Process(command, folder / "upstream.log", beside_load=True))
         beside.until_answers(upstream, request)
+        running.enter_context(Process(collector(otlp, grpc), folder / "collector.log", beside_load=True))
         direct = Contender("direct", request, upstream, None)
         proxies = [
             enter(running, name, command, request, folder, plan.starts)
             for name, command in (
                 ("edge", gantry_edge),
+                ("edge, traced", traced),
                 ("nginx", lambda port: [nginx, "-c", write("nginx.conf", NGINX, port)]),
                 ("HAProxy", lambda port: [haproxy, "-f", write("haproxy.cfg", HAPROXY, port)]),
             )
         ]
         take_turns([direct, *proxies], plan)
+        lost = metric(proxies[1], "gantry_telemetry_dropped_total")
 
     table("edge: GET of 11 bytes; the upstream shares the second core with the load", [direct, *proxies])
     print()
-    ours, *peers = proxies
+    ours, spans, *peers = proxies
     for peer in peers:
         ratios(f"edge by {peer.name}", ours, peer)
+    ratios("edge, traced, by edge", spans, ours)
+    print(f"  edge, traced: {lost} spans dropped and counted; the collector has no core of its own")
     print()
     verdict("edge ≥ 0.9 of HAProxy, rps at c=64", ratio(ours, peers[-1], 64), lambda it: it >= 0.9)
     verdict("edge ≤ 15 µs above HAProxy, p50 at c=1", gap(ours, peers[-1], 1, "p50"), lambda it: it <= 15, " µs")

@@ -39,6 +39,13 @@ def python() -> Path:
     return venv / "bin/python"
 
 
+def collector(http: int, grpc: int) -> list:
+    """The command of an OTLP collector that throws away what it takes, on these ports."""
+    program = next(python().parents[1].glob("lib/python3*/site-packages/rotel/rotel-agent"))
+    addresses = ["--otlp-http-endpoint", f"127.0.0.1:{http}", "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}"]
+    return [program, "start", "--exporter", "blackhole", *addresses]
+
+
 def versions(*packages: str) -> str:
     """What the venv holds of these: `fastmcp 4.1.2, uvloop 0.23.0`."""
     query = "import sys, importlib.metadata as m; print(', '.join(f'{p} {m.version(p)}' for p in sys.argv[1:]))"

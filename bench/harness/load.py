@@ -5,6 +5,7 @@ import operator
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
@@ -115,6 +116,15 @@ def take_turns(contenders: list[Contender], plan: Plan, connections=CONNECTIONS)
                 contender.samples[count].append(contender.run(count, plan.seconds))
     for contender in contenders:
         contender.loaded = contender.server and contender.server.rss()
+
+
+def metric(contender: Contender, name: str) -> int:
+    """A figure of the server's own, 0 where it has none; asked with the credential of its request."""
+    headers = dict(header.split(": ", 1) for header in contender.request.headers if header.startswith("Auth"))
+    asked = urllib.request.Request(f"http://127.0.0.1:{contender.port}/metrics", headers=headers)
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
 def wrk(port: int, request: Request, connections: int, seconds: int) -> dict:

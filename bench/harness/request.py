@@ -1,5 +1,6 @@
 """What a contender is asked, as bytes for a first answer and as arguments for the load."""
 
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -48,9 +49,11 @@ def tool_call(tool: str, arguments: dict, needle: str, *headers: str) -> Request
     )
 
 
-def new_key(folder: Path) -> tuple[list, str]:
-    """Options that make a server ask for a key, and the header that shows it."""
-    key, path = secrets.token_hex(24), folder / "keys"
+def new_key(folder: Path, among: int = 1) -> tuple[list, str]:
+    """Options that make a server ask for a key, and the header that shows the last of so many. Every other key is
+    stored by its SHA-256."""
+    keys, path = [secrets.token_hex(24) for _ in range(among)], folder / f"keys-{among}"
+    stored = (f"sha256:{hashlib.sha256(key.encode()).hexdigest()}" if n % 2 else key for n, key in enumerate(keys))
     path.touch(0o600)
-    path.write_text(f"bench:admin:{key}\n")
-    return ["--auth", "api-key", "--api-keys-file", path], f"Authorization: Bearer {key}"
+    path.write_text("".join(f"bench-{n}:admin:{key}\n" for n, key in enumerate(stored)))
+    return ["--auth", "api-key", "--api-keys-file", path], f"Authorization: Bearer {keys[-1]}"

@@ -77,7 +77,7 @@ async fn one_trace_over_all_that_a_call_passes() -> Result<()> {
             ["--otlp-endpoint", endpoint, "--otlp-protocol", protocol, "--otel-bsp-schedule-delay", "50"];
         let server =
             Program::start("everything", &[&options[..], &["--upstream-url", &url]].concat()).await?;
-        let edge = Program::edge(&[("everything", &server)]).await?;
+        let edge = Program::edge_with(&[("everything", &server)], &options).await?;
 
         let meta = json!({"traceparent": traceparent(CLIENT), "tracestate": "acme=1", "baggage": "team=ops"});
         let arguments = json!({"path": "private/4711?token=hunter2"});
@@ -85,7 +85,7 @@ async fn one_trace_over_all_that_a_call_passes() -> Result<()> {
         let answer = call(&edge, "/everything", "upstream_get", arguments, meta, &headers).await?;
         ensure!(answer["result"]["structuredContent"]["status"] == 200, "{answer}");
 
-        let spans = collector.spans(|spans| spans.len() >= 2).await?;
+        let spans = collector.spans(|spans| spans.len() >= 3).await?;
         ensure!(spans.iter().all(|span| span.trace == TRACE), "{spans:#?}");
         let called = named(&spans, "tools/call upstream_get")?;
         ensure!(
@@ -102,6 +102,13 @@ async fn one_trace_over_all_that_a_call_passes() -> Result<()> {
         ] {
             ensure!(called.attributes.get(name).is_some_and(|it| it == value), "{name}: {called:#?}");
         }
+        // The edge saw the HTTP request, whose trace parent was another span than the message's.
+        let passed = named(&spans, "POST /everything/*")?;
+        ensure!(
+            (&*passed.parent, &*passed.kind, &*passed.service) == (CARRIER, "SERVER", "edge"),
+            "{passed:#?}"
+        );
+        ensure!(passed.attributes["http.response.status_code"] == "200", "{passed:#?}");
         let asked = named(&spans, "GET")?;
         ensure!(
             (&*asked.parent, &*asked.kind, &*asked.status) == (&*called.id, "CLIENT", "UNSET"),
@@ -117,6 +124,16 @@ async fn one_trace_over_all_that_a_call_passes() -> Result<()> {
             request.headers["tracestate"] == "acme=1" && request.headers["baggage"] == "team=ops",
             "{request:#?}"
         );
+
+        // Where the message says nothing, the HTTP request's trace goes on from the edge's span.
+        let headers = [("traceparent", traceparent(CLIENT))];
+        let answer = call(&edge, "/everything", "echo", json!({"text": "4711"}), json!({}), &headers).await?;
+        ensure!(answer["result"]["structuredContent"]["text"] == "4711", "{answer}");
+        let spans = collector.spans(|spans| spans.len() >= 5).await?;
+        let called = named(&spans, "tools/call echo")?;
+        let passed = spans.iter().find(|span| span.id == called.parent).context("no parent")?;
+        ensure!((&*passed.service, &*passed.parent, &*passed.trace) == ("edge", CLIENT, TRACE), "{spans:#?}");
+
         let log = collector.log();
         ensure!(!log.contains("hunter2") && !log.contains("4711"), "an argument was exported:\n{log}");
     }

@@ -47,7 +47,7 @@ pub(crate) async fn forward(
             .and_then(|label| worker.upstream(label).ok())
             .ok_or_else(|| Error::NoSlug { slugs: worker.fleet().slugs() })?,
     };
-    fate.is_for(&upstream);
+    fate.is_for(worker, &upstream, &mut parts);
     headers::to_server(&mut parts, peer, &upstream.route, &upstream.route.replicas[0])?;
     worker.identity().vouch(caller.as_ref(), &upstream.route.slug, &mut parts.headers);
     for name in [header::HOST, header::CONNECTION, headers::X_FORWARDED_PREFIX] {

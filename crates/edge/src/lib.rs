@@ -12,6 +12,7 @@ use clap::CommandFactory;
 use kit::cli::{self, Common, Invocation};
 use kit::log::LogArgs;
 use kit::settings::{Allowed, Endurance, Listen};
+use kit::telemetry::TelemetryArgs;
 use kit::tls::TlsArgs;
 
 use identity::IdentityArgs;
@@ -139,6 +140,9 @@ pub struct Args {
 
     #[command(flatten)]
     log: LogArgs,
+
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
 
     #[command(subcommand)]
     verb: Option<Verb>,

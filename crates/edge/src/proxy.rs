@@ -95,7 +95,7 @@ async fn forward(
     let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (slug, rest) = path::split(target).unwrap_or((target, ""));
     let upstream = worker.upstream(slug)?;
-    fate.is_for(&upstream);
+    fate.is_for(worker, &upstream, &mut parts);
     if path::climbs(rest) {
         return Err(Error::Climbs);
     }

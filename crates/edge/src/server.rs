@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
+use kit::telemetry::Telemetry;
 use kit::tls::Tls;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -34,6 +35,7 @@ pub(crate) struct Settled {
     pub(crate) authorities: Arc<Authorities>,
     tls: Option<Tls>,
     identity: Identity,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Settled {
@@ -48,6 +50,7 @@ impl Settled {
             fleet,
             authorities: Arc::new(Authorities::read(args.ca_file.as_deref())?),
             tls: args.tls.read()?,
+            telemetry: Arc::new(Telemetry::start_traces(&args.telemetry, "edge", &providers)?),
             identity: Identity::new(args.identity.clone(), loopback, args.tls.scheme(), providers)?,
         })
     }
@@ -55,7 +58,7 @@ impl Settled {
 
 /// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let Settled { reload, fleet, authorities, tls, identity } = Settled::new(&args)?;
+    let Settled { reload, fleet, authorities, tls, identity, telemetry } = Settled::new(&args)?;
     let threads =
         args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN).get();
     let address = args.listen.address(DEFAULT_PORT);
@@ -83,6 +86,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         authorities,
         tls: tls.clone(),
         board: Board::default(),
+        telemetry: telemetry.clone(),
         max_connections,
         room: Arc::new(Semaphore::new(max_connections)),
         stop: CancellationToken::new(),
@@ -111,6 +115,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     } else {
         tracing::info!("stopped");
     }
+    runtime.block_on(telemetry.stop());
     // A lookup of a host name may still hang in a thread of the runtime.
     runtime.shutdown_background();
     Ok(())

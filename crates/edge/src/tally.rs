@@ -73,8 +73,8 @@ impl Board {
         tally
     }
 
-    /// The text a scraper reads; `connections` are the clients' open ones.
-    pub(crate) fn render(&self, connections: usize) -> String {
+    /// The text a scraper reads; `connections` are the clients' open ones, `dropped` is what telemetry lost.
+    pub(crate) fn render(&self, connections: usize, dropped: &[(&str, u64)]) -> String {
         let sums = self.sums();
         let servers = || sums.iter().filter(|(slug, _)| !slug.is_empty());
         let mut text = Text::default();
@@ -100,6 +100,8 @@ impl Board {
         servers().for_each(|(slug, sum)| text.line(&format!("slug=\"{slug}\""), sum.open));
         text.family("gantry_edge_client_connections", "gauge", "Open connections of clients");
         text.line("", connections as u64);
+        text.family("gantry_telemetry_dropped_total", "counter", "Spans that no collector took");
+        dropped.iter().for_each(|(signal, count)| text.line(&format!("signal=\"{signal}\""), *count));
         text.lines
     }
 
@@ -169,7 +171,7 @@ mod tests {
         board.tally("").answered(StatusCode::NOT_FOUND, true);
         let open = one.opened();
         drop(two.opened());
-        let text = board.render(3);
+        let text = board.render(3, &[("traces", 7)]);
         for line in [
             "gantry_edge_requests_total{slug=\"alpha\",by=\"server\",status=\"2xx\"} 2",
             "gantry_edge_requests_total{slug=\"alpha\",by=\"edge\",status=\"5xx\"} 1",
@@ -177,10 +179,11 @@ mod tests {
             "gantry_edge_connect_failures_total{slug=\"alpha\"} 1",
             "gantry_edge_server_connections{slug=\"alpha\"} 1",
             "gantry_edge_client_connections 3",
+            "gantry_telemetry_dropped_total{signal=\"traces\"} 7",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in {text}");
         }
         drop(open);
-        assert!(board.render(0).contains("gantry_edge_server_connections{slug=\"alpha\"} 0"));
+        assert!(board.render(0, &[]).contains("gantry_edge_server_connections{slug=\"alpha\"} 0"));
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kit::Guard;
+use kit::telemetry::Telemetry;
 use kit::tls::Tls;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_local;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     /// `None` where clients come without TLS.
     pub(crate) tls: Option<Tls>,
     pub(crate) board: Board,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) max_connections: usize,
     /// For the connections of clients.
     pub(crate) room: Arc<Semaphore>,
@@ -101,6 +103,10 @@ impl Worker {
         self.shared.tls.as_ref()
     }
 
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.shared.telemetry
+    }
+
     pub(crate) fn header_timeout(&self) -> Duration {
         self.shared.header_timeout
     }
@@ -112,7 +118,8 @@ impl Worker {
 
     /// What all threads have counted.
     pub(crate) fn metrics(&self) -> String {
-        self.shared.board.render(self.shared.max_connections - self.shared.room.available_permits())
+        let connections = self.shared.max_connections - self.shared.room.available_permits();
+        self.shared.board.render(connections, &self.telemetry().dropped())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

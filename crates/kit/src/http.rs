@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use http::StatusCode;
 
-use crate::telemetry::UpstreamCall;
+use crate::telemetry::Exchange;
 use crate::{Code, Result, ToolError};
 
 /// A client for one upstream. Honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
@@ -89,7 +89,7 @@ impl Client {
         let mut request = request.map_err(failure)?;
         let (method, url) = (request.method().clone(), request.url().clone());
         let call =
-            UpstreamCall::begin(&method, url.host_str(), url.port_or_known_default(), request.headers_mut());
+            Exchange::upstream(&method, url.host_str(), url.port_or_known_default(), request.headers_mut());
         match client.execute(request).await.map_err(failure) {
             Ok(response) => {
                 call.answered(response.status());

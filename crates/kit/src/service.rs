@@ -165,3 +165,46 @@ impl Kit {
         receiver.await.unwrap_or_else(|_| Err(ToolError::internal("the change was lost")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::lines::tests::objects;
+    use crate::telemetry::Scope;
+
+    #[test]
+    fn a_change_without_its_caller_is_still_logged_as_the_callers() {
+        let kit = Kit {
+            max_output_bytes: 1,
+            changes: TaskTracker::new(),
+            authorities: Authorities::default(),
+            open: CancellationToken::new(),
+            news: Arc::new(Changes::new(1)),
+            stopping: CancellationToken::new(),
+        };
+        let scope =
+            Scope::of_test("restart", "ann", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let (go, gone) = oneshot::channel::<()>();
+        let work = async {
+            let change = async {
+                let _ = gone.await;
+                tracing::info!("half way");
+                Err::<(), _>(ToolError::service("the engine is down"))
+            };
+            let mut call = Box::pin(scope.run(kit.run_to_end("web", change)));
+            assert!(futures::poll!(&mut call).is_pending());
+            drop(call);
+            drop(go);
+            kit.changes.close();
+            kit.changes.wait().await;
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let lines = objects(|| runtime.block_on(work));
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for line in &lines {
+            assert_eq!((&line["tool"], &line["principal"]), (&"restart".into(), &"ann".into()), "{line}");
+            assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736", "{line}");
+        }
+        assert!(lines[1]["message"].as_str().expect("text").starts_with("change failed"), "{lines:?}");
+    }
+}

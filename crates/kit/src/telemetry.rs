@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 mod args;
 mod context;
+mod exchange;
 mod export;
 mod meters;
 mod names;
@@ -26,13 +27,12 @@ mod sampler;
 mod scope;
 mod span;
 mod traceparent;
-mod upstream;
 mod wire;
 
 pub use args::TelemetryArgs;
+pub use exchange::Exchange;
 pub use scope::carry;
 pub use traceparent::{TRACEPARENT, TRACESTATE, Traceparent};
-pub use upstream::UpstreamCall;
 
 pub(crate) use meters::Meters;
 pub(crate) use operation::{Fault, Operation, Target};
@@ -55,7 +55,7 @@ type Labels = Vec<(&'static str, String)>;
 
 /// The telemetry of a program; with nothing set, it exports nothing and costs next to nothing.
 #[derive(Default)]
-pub(crate) struct Telemetry {
+pub struct Telemetry {
     tracer: Option<Arc<Tracer>>,
     pub(crate) meters: Option<Meters>,
     /// By signal.
@@ -75,7 +75,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// When a setting cannot be; the message names it.
-    pub(crate) fn start(args: &TelemetryArgs, slug: &str, authorities: &Authorities) -> anyhow::Result<Self> {
+    pub fn start(args: &TelemetryArgs, slug: &str, authorities: &Authorities) -> anyhow::Result<Self> {
         let sampler = Sampler::new(args.traces_sampler, &args.traces_sampler_arg)?;
         let resource = args.resource(slug)?;
         let mut telemetry = Self::default();
@@ -105,6 +105,15 @@ impl Telemetry {
         Ok(telemetry)
     }
 
+    /// The same for a program whose metrics are scraped only.
+    ///
+    /// # Errors
+    /// Those of [`Telemetry::start`].
+    pub fn start_traces(args: &TelemetryArgs, slug: &str, authorities: &Authorities) -> anyhow::Result<Self> {
+        let args = TelemetryArgs { metrics_exporter: args::Exporter::None, ..args.clone() };
+        Self::start(&args, slug, authorities)
+    }
+
     fn carrier(
         &self,
         args: &TelemetryArgs,
@@ -113,8 +122,18 @@ impl Telemetry {
     ) -> anyhow::Result<Option<Carrier>> {
         let Some(target) = args.target(signal)? else { return Ok(None) };
         let wire = Wire::new(target, authorities)?;
-        let dropped = self.dropped.get_or_create_owned(&vec![("signal", signal.name().to_owned())]);
+        let dropped = self.dropped.get_or_create_owned(&labels(signal));
         Ok(Some(Carrier { signal, wire, patience: args.otel_bsp_export_timeout, dropped, down: None }))
+    }
+
+    /// How many spans, and exports of metrics, no collector took; by signal, for those that are exported.
+    #[must_use]
+    pub fn dropped(&self) -> Vec<(&'static str, u64)> {
+        [(Signal::Traces, self.tracer.is_some()), (Signal::Metrics, self.meters.is_some())]
+            .into_iter()
+            .filter(|(_, on)| *on)
+            .map(|(signal, _)| (signal.name(), self.dropped.get_or_create_owned(&labels(signal)).get()))
+            .collect()
     }
 
     fn is_on(&self) -> bool {
@@ -122,7 +141,7 @@ impl Telemetry {
     }
 
     /// Exports what there is, for two seconds at most.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         let exporter = self.exporter.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Exporter { stop, ended }) = exporter else { return };
         if let Some(meters) = &self.meters
@@ -146,6 +165,10 @@ fn spawn(work: Work) -> std::io::Result<oneshot::Receiver<()>> {
         let _late = sender.send(());
     })?;
     Ok(ended)
+}
+
+fn labels(signal: Signal) -> Labels {
+    vec![("signal", signal.name().to_owned())]
 }
 
 /// Who made the spans and metrics.

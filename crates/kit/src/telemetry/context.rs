@@ -34,7 +34,7 @@ impl Incoming {
     /// The parent is what the MCP message says; the HTTP request that carried it counts where the message says
     /// nothing, and is linked to where it says something else (MCP conventions, Context propagation).
     pub(crate) fn of(meta: &RequestMetaObject, headers: Option<&HeaderMap>) -> Self {
-        let carrier = headers.map(|it| Context::read(|name| only(it, name))).unwrap_or_default();
+        let carrier = headers.map(Context::of).unwrap_or_default();
         if meta.0.is_empty() {
             return Self { parent: carrier, transport: None };
         }
@@ -59,6 +59,19 @@ impl Context {
         let place = field(&TRACEPARENT).and_then(|value| Traceparent::parse(value.as_bytes()));
         let bounded = |name: &HeaderName| field(name).filter(|value| value.len() <= MAX_BYTES);
         Self { place, state: place.and_then(|_| bounded(&TRACESTATE)), baggage: bounded(&BAGGAGE) }
+    }
+
+    /// That of HTTP headers.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self::read(|name| only(headers, name))
+    }
+
+    /// Takes the place of what there is in a request's headers; its baggage has come with them.
+    pub(super) fn replace(&self, headers: &mut HeaderMap) {
+        if self.state.is_none() {
+            headers.remove(TRACESTATE);
+        }
+        self.inject(headers);
     }
 
     /// Puts itself on an upstream call.

@@ -9,6 +9,7 @@ pub(super) const GEN_AI_PROMPT_NAME: &str = "gen_ai.prompt.name";
 pub(super) const GEN_AI_TOOL_NAME: &str = "gen_ai.tool.name";
 pub(super) const HTTP_REQUEST_METHOD: &str = "http.request.method";
 pub(super) const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
+pub(super) const HTTP_ROUTE: &str = "http.route";
 pub(super) const JSONRPC_REQUEST_ID: &str = "jsonrpc.request.id";
 pub(super) const MCP_METHOD_NAME: &str = "mcp.method.name";
 pub(super) const MCP_PROTOCOL_VERSION: &str = "mcp.protocol.version";

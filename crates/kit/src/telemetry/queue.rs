@@ -69,3 +69,59 @@ impl Queue {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::span::Tracer;
+    use super::super::{Sampler, scope};
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use opentelemetry::trace::SpanKind;
+
+    fn tracer(most: usize, batch: usize) -> (Arc<Tracer>, Counter) {
+        let dropped = Counter::default();
+        let queue = Arc::new(Queue::new(most, batch, dropped.clone()));
+        (Arc::new(Tracer { queue, sampler: Sampler::all(), scope: scope() }), dropped)
+    }
+
+    fn end_spans(tracer: &Arc<Tracer>, count: usize) {
+        for number in 0..count {
+            let name = || format!("span {number}").into();
+            drop(tracer.begin(SpanKind::Internal, name, &Default::default()));
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted() {
+        let (tracer, dropped) = tracer(5, 3);
+        end_spans(&tracer, 8);
+        assert_eq!(dropped.get(), 3);
+        let names = || tracer.queue.take().into_iter().map(|span| span.name).collect::<Vec<_>>();
+        assert_eq!(names(), ["span 0", "span 1", "span 2"]);
+        assert_eq!(names(), ["span 3", "span 4"]);
+        assert!(names().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_batch_wakes_its_reader() {
+        let (tracer, _) = tracer(100, 10);
+        let later = tracer.clone();
+        let fill = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                end_spans(&later, 1);
+            }
+        };
+        let begun = tokio::time::Instant::now();
+        let (woken, ()) = tokio::join!(
+            async {
+                tracer.queue.full_batch().await;
+                begun.elapsed()
+            },
+            fill
+        );
+        assert_eq!(woken, Duration::from_secs(10));
+    }
+}

@@ -35,6 +35,11 @@ impl Sampler {
         Ok(Self { follows_parent, below })
     }
 
+    #[cfg(test)]
+    pub(super) fn all() -> Self {
+        Self { follows_parent: false, below: ALL }
+    }
+
     /// The place of a span with this parent: a new one, marked by what was decided.
     pub(super) fn place(self, parent: Option<Traceparent>) -> Traceparent {
         let mut place = parent.map_or_else(|| Traceparent::root(false), Traceparent::child);
