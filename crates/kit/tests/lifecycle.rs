@@ -249,7 +249,7 @@ async fn calls_that_are_cut_off_are_answered_and_audited() {
     }
     let log = AUDIT.lock().expect("whole").clone();
     let log = String::from_utf8(log).expect("text");
-    let lines = log.lines().filter(|line| line.contains("audit") && line.contains("tool=\"write\""));
+    let lines = log.lines().filter(|line| line.contains("audit: tool called"));
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), answers.len(), "{log}");
     assert!(lines.iter().all(|line| line.contains("SERVICE_ERROR")), "{log}");
