@@ -1,5 +1,6 @@
 //! Starts Gantry's own programs on free ports and ends them by their handle.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,6 +8,8 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use http::Request;
+use http_body_util::Full;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -86,15 +89,17 @@ impl Program {
         Self::edge_with(routes, &[]).await
     }
 
-    /// Starts the edge with one route per server, and these arguments.
+    /// Starts the edge with one route per slug, and these arguments; servers of one slug are its replicas.
     pub async fn edge_with(routes: &[(&str, &Program)], args: &[&str]) -> Result<Self> {
         let folder = TempDir::new()?;
-        let fleet: String = routes
+        let mut fleet: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (slug, to) in routes {
+            let scheme = if to.tls { "https" } else { "http" };
+            fleet.entry(slug).or_default().push(format!("{scheme}://{}", to.host));
+        }
+        let fleet: String = fleet
             .iter()
-            .map(|(slug, to)| {
-                let scheme = if to.tls { "https" } else { "http" };
-                format!("[[server]]\nslug = \"{slug}\"\nurl = \"{scheme}://{}\"\n", to.host)
-            })
+            .map(|(slug, urls)| format!("[[server]]\nslug = {slug:?}\nurls = {urls:?}\n"))
             .collect();
         let config = folder.path().join("fleet.toml");
         std::fs::write(&config, fleet)?;
@@ -150,14 +155,30 @@ impl Program {
         Ok(())
     }
 
+    /// How many calls of a tool have begun in this server, by its own count; it tells whoever has this key.
+    pub async fn calls(&self, tool: &str, key: &str) -> Result<u64> {
+        let counter = format!("gantry_tool_calls_total{{tool=\"{tool}\"}} ");
+        let metrics = self.metrics(Some(key)).await?;
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&counter));
+        Ok(count.with_context(|| format!("no {counter}in:\n{metrics}"))?.parse()?)
+    }
+
+    async fn metrics(&self, key: Option<&str>) -> Result<String> {
+        let mut request = Request::get("/metrics");
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        let answer = wire::send(&self.host, request.body(Full::default())?).await?;
+        Ok(String::from_utf8_lossy(answer.body()).into_owned())
+    }
+
     /// Waits until so many calls of a tool run in this server, by its own count.
     pub async fn in_flight(&self, tool: &str, wanted: usize) -> Result<()> {
         let gauge = format!("gantry_tool_calls_in_flight{{tool=\"{tool}\"}} {wanted}");
         let end = Instant::now() + PATIENCE;
         let mut metrics = String::new();
         while Instant::now() < end {
-            let answer = wire::get(&self.host, "/metrics").await?;
-            metrics = String::from_utf8_lossy(answer.body()).into_owned();
+            metrics = self.metrics(None).await?;
             if metrics.lines().any(|line| line == gauge) {
                 return Ok(());
             }

@@ -1,9 +1,10 @@
-//! A question from one replica is answered at another; a state that is not the caller's own, for the same call, in
-//! time and for the first time, is refused.
+//! A question from one replica is answered at another, also where an edge chooses them; a state that is not the
+//! caller's own, for the same call, in time and for the first time, is refused.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use gantry_tests::program::{Program, Target};
 use serde_json::{Value, json};
 
@@ -34,6 +35,31 @@ async fn replicas(more: &[&str]) -> Result<Replicas> {
     let shared = [more, &["--used-states-dir", &used]].concat();
     let (one, two) = (start(&keys, &shared).await?, start(&keys, &shared).await?);
     Ok(Replicas { one, two, stranger: start(&foreign, &[]).await?, _files: files })
+}
+
+impl Replicas {
+    /// An edge in front of the two. One thread of it gives each request to the replica whose turn it is.
+    async fn behind_an_edge(&self) -> Result<(Program, Client)> {
+        let routes = [("everything", &self.one), ("everything", &self.two)];
+        let edge = Program::edge_with(&routes, &["--threads", "1"]).await?;
+        let target = Target { host: edge.host.clone(), prefix: "/everything".to_owned() };
+        Ok((edge, ops(target)))
+    }
+
+    /// The answer to a call, and which replica gave it by the replicas' own counts.
+    async fn served<T>(&self, call: impl Future<Output = Result<T>>) -> Result<(T, usize)> {
+        let counts = async || {
+            anyhow::Ok([self.one.calls(TOOL, "ops-key").await?, self.two.calls(TOOL, "ops-key").await?])
+        };
+        let before = counts().await?;
+        let answer = call.await?;
+        let after = counts().await?;
+        let mut rose = (0..2).filter(|at| after[*at] == before[*at] + 1);
+        let (Some(at), None) = (rose.next(), rose.next()) else {
+            bail!("one call went from {before:?} to {after:?}")
+        };
+        Ok((answer, at))
+    }
 }
 
 fn ops(target: Target) -> Client {
@@ -69,10 +95,7 @@ async fn a_state_that_is_not_right_is_refused() -> Result<()> {
     let answer = || accept("step1", &json!({"name": "Ada"}));
     let state = asked(&one.call(TOOL, &nothing).await?, "step1")?;
 
-    let middle = state.len() / 2;
-    let flipped = if state.as_bytes()[middle] == b'A' { "B" } else { "A" };
-    let tampered = format!("{}{flipped}{}", &state[..middle], &state[middle + 1..]);
-    refused(&two.again(TOOL, &nothing, &tampered, answer()).await?, "was changed")?;
+    refused(&two.again(TOOL, &nothing, &tampered(&state), answer()).await?, "was changed")?;
     refused(&two.again(TOOL, &nothing, "made-up", answer()).await?, "is not one of this server's")?;
     refused(&eve.again(TOOL, &nothing, &state, answer()).await?, "another caller")?;
     refused(&two.again(OTHER, &nothing, &state, answer()).await?, "another call")?;
@@ -85,6 +108,59 @@ async fn a_state_that_is_not_right_is_refused() -> Result<()> {
     for client in [&two, &one] {
         refused(&client.again(TOOL, &nothing, &state, answer()).await?, "was used already")?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_the_edge_a_call_ends_on_another_replica_than_it_began() -> Result<()> {
+    let replicas = replicas(&[]).await?;
+    let (_edge, client) = replicas.behind_an_edge().await?;
+    let nothing = json!({});
+    let answer = |name: &str, content| accept(name, &content);
+    let mut ways = BTreeSet::new();
+    for _ in 0..16 {
+        let (name, begun) = replicas.served(client.call(TOOL, &nothing)).await?;
+        let (name, ada) = (asked(&name, "step1")?, answer("step1", json!({"name": "Ada"})));
+        let (colour, _) = replicas.served(client.again(TOOL, &nothing, &name, ada)).await?;
+        let (colour, green) = (asked(&colour, "step2")?, answer("step2", json!({"color": "green"})));
+        // Others call too: without them three rounds would begin and end at the same replica.
+        client.call(TOOL, &nothing).await?;
+        let (end, ended) = replicas.served(client.again(TOOL, &nothing, &colour, green)).await?;
+        ensure!(text(&end)? == "Ada likes green.", "{end}");
+        client.call(TOOL, &nothing).await?;
+        ways.insert((begun, ended));
+        if ways.is_superset(&BTreeSet::from([(0, 1), (1, 0)])) {
+            return Ok(());
+        }
+    }
+    bail!("calls began and ended only at {ways:?}")
+}
+
+/// On whichever replica it lands.
+#[tokio::test(flavor = "multi_thread")]
+async fn through_the_edge_a_state_that_is_not_right_is_refused() -> Result<()> {
+    let replicas = replicas(&[]).await?;
+    let (_edge, client) = replicas.behind_an_edge().await?;
+    let eve = Client { key: Some("eve-key"), ..client.clone() };
+    let nothing = json!({});
+    let answer = || accept("step1", &json!({"name": "Ada"}));
+    let refused_by_both = async |who: &Client, state: &str, reason: &str| {
+        let mut by = [false; 2];
+        for _ in 0..8 {
+            let (answer, at) = replicas.served(who.again(TOOL, &nothing, state, answer())).await?;
+            refused(&answer, reason)?;
+            by[at] = true;
+        }
+        ensure!(by == [true; 2], "one replica was never asked: {by:?}");
+        anyhow::Ok(())
+    };
+    let foreign = asked(&ops(replicas.stranger.target()).call(TOOL, &nothing).await?, "step1")?;
+    let state = asked(&client.call(TOOL, &nothing).await?, "step1")?;
+    refused_by_both(&client, &tampered(&state), "was changed").await?;
+    refused_by_both(&client, &foreign, "a key that is not held here").await?;
+    refused_by_both(&eve, &state, "another caller").await?;
+    asked(&client.again(TOOL, &nothing, &state, answer()).await?, "step2")?;
+    refused_by_both(&client, &state, "was used already").await?;
     Ok(())
 }
 
@@ -122,6 +198,13 @@ async fn keys_change_while_answers_are_on_their_way() -> Result<()> {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     asked(&two.again(TOOL, &nothing, &state, accept("step1", &json!({"name": "Ada"}))).await?, "step2")?;
     Ok(())
+}
+
+/// The state with one character of its middle changed.
+fn tampered(state: &str) -> String {
+    let middle = state.len() / 2;
+    let flipped = if state.as_bytes()[middle] == b'A' { "B" } else { "A" };
+    format!("{}{flipped}{}", &state[..middle], &state[middle + 1..])
 }
 
 fn refused(answer: &Value, reason: &str) -> Result<()> {
