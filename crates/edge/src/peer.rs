@@ -41,12 +41,14 @@ impl Peer {
         }
     }
 
-    /// Asks the guard, unless it has let the same `Host` pass before and there is nothing else to ask about.
+    /// Asks the guard, unless it has let the same `Host` pass before and there is nothing else to ask about: the page
+    /// that a request comes from is another with each.
     pub(crate) fn check(&self, guard: &Guard, uri: &Uri, headers: &HeaderMap) -> Result<(), ToolError> {
         let mut hosts = headers.get_all(header::HOST).iter();
         if let (Some(host), None) = (hosts.next(), hosts.next())
             && self.last.borrow().as_ref().is_some_and(|last| last.host == host)
             && !headers.contains_key(header::ORIGIN)
+            && !headers.contains_key("sec-fetch-site")
         {
             return Ok(());
         }
@@ -103,6 +105,9 @@ mod tests {
             Err(Code::Forbidden)
         );
         assert_eq!(ask(&peer, &[local.clone(), (header::ORIGIN, "http://localhost:5")]), Ok(()));
+        let site = |site| (header::HeaderName::from_static("sec-fetch-site"), site);
+        assert_eq!(ask(&peer, &[local.clone(), site("cross-site")]), Err(Code::Forbidden));
+        assert_eq!(ask(&peer, &[local.clone(), site("same-origin")]), Ok(()));
         assert_eq!(ask(&peer, &[]), Err(Code::ValidationError));
     }
 }
