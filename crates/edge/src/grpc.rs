@@ -55,6 +55,9 @@ pub(crate) async fn forward(
     }
     parts.extensions.clear();
     let target = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    if path::climbs(target.path()) {
+        return Err(Error::Climbs);
+    }
     let cut = target.path().starts_with(STANDING).then(|| Box::pin(worker.flight.until_cut()));
     let request = Request::from_parts(parts, body);
     let mut response = upstream.call(&target, request).await?;

@@ -94,6 +94,18 @@ async fn a_call_for_nobody_is_told_who_there_is() {
     assert_eq!(refused.code(), Code::PermissionDenied, "{refused:?}");
 }
 
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this is a client of the tests")]
+async fn a_call_stays_below_its_servers_base() {
+    let edge = Edge::start(&[("alpha", "http://127.0.0.1:1/base".into())]);
+    let knowing = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+    for path in ["/..%2fadmin/Do", "/a/..%2f..%2fadmin/Do"] {
+        let call = knowing.post(format!("{}{path}", edge.url())).header("gantry-slug", "alpha");
+        let refused = call.header("content-type", "application/grpc").send().await.unwrap();
+        assert_eq!(refused.headers()["grpc-status"], "3", "{path}: {refused:?}");
+    }
+}
+
 /// The error in a status' details.
 fn detail(status: &Status) -> proto::gantry::tool::v1::Error {
     use prost::Message;
