@@ -75,6 +75,10 @@ async fn forward_document(
 ) -> Result<Response<Answer>, Error> {
     let target = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     let (slug, rest) = target.strip_prefix(WELL_KNOWN).and_then(path::split).unwrap_or_default();
+    // Whatever else the server has is not for those whose host nobody looked at.
+    if path::climbs(rest) {
+        return Err(Error::Climbs);
+    }
     let target = format!("/{slug}{WELL_KNOWN}{rest}");
     *request.uri_mut() = target.parse().map_err(|_| Error::Climbs)?;
     headers::check(&request)?;
