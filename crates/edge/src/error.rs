@@ -12,6 +12,10 @@ pub(crate) enum Error {
     Refused(#[from] ToolError),
     #[error("{error}")]
     NotAdmitted { error: Box<ToolError>, challenge: Option<HeaderValue> },
+    #[error(
+        "the caller is known, but this edge cannot tell servers its role, so it lets in admins only; it needs --edge-key-file"
+    )]
+    RoleUntold,
     #[error("X-Gantry-Principal: no edge is trusted here; only an edge may send it")]
     Principal,
     #[error(
@@ -63,6 +67,7 @@ impl Error {
             Self::Refused(error) => error.code.status(),
             Self::NotAdmitted { error, .. } => error.code.status(),
             Self::NoSuchServer { .. }
+            | Self::RoleUntold
             | Self::Principal
             | Self::UpstreamAuthorization { .. }
             | Self::NoDocument
@@ -92,7 +97,7 @@ impl Error {
             Self::Refused(error) => error.code,
             Self::NotAdmitted { error, .. } => error.code,
             Self::Principal => Code::AuthenticationError,
-            Self::UpstreamAuthorization { .. } => Code::Forbidden,
+            Self::RoleUntold | Self::UpstreamAuthorization { .. } => Code::Forbidden,
             Self::NoSuchServer { .. } | Self::NoSlug { .. } | Self::NoDocument => Code::NotFound,
             Self::Climbs | Self::Method | Self::Upgrade(_) | Self::TransferCoding | Self::Request(_) => {
                 Code::ValidationError
@@ -119,7 +124,7 @@ impl From<Error> for ToolError {
             }
             Error::NoSuchServer { slug, slugs } => answer.with("slug", slug).with("slugs", slugs),
             Error::NoSlug { slugs } => answer.with("field", "gantry-slug").with("slugs", slugs),
-            Error::Stopping | Error::NoDocument => answer,
+            Error::RoleUntold | Error::Stopping | Error::NoDocument => answer,
             Error::Climbs => answer.with("field", "path"),
             Error::Method => answer.with("field", "method"),
             Error::Upgrade(_) => answer.with("field", "Upgrade"),

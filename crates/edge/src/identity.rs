@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use http::{HeaderMap, Request, Uri};
-use kit::auth::{Auth, AuthArgs, Place, Principal, Resource, Voucher, vouch};
+use kit::auth::{Auth, AuthArgs, Place, Principal, Resource, Role, Voucher, vouch};
 use kit::http::Authorities;
 use url::Url;
 
@@ -49,6 +49,11 @@ impl Identity {
         }
         let read = |file| Voucher::read("--edge-key-file (GANTRY_EDGE_KEY_FILE)", file);
         let voucher = args.edge_key_file.map(read).transpose()?;
+        if voucher.is_none() && auth.is_on() && auth.generated_key().is_none() {
+            tracing::warn!(
+                "--auth without --edge-key-file: no server is told who calls, so only admins are let in"
+            );
+        }
         Ok(Self { auth, voucher, public: args.public_url, scheme })
     }
 
@@ -65,6 +70,10 @@ impl Identity {
     /// Tells the caller and removes the credential.
     pub(crate) async fn admit<B>(&self, request: &mut Request<B>) -> Result<Principal, Error> {
         match self.auth.admit(request.headers()).await {
+            // A server that is not told of the role lets the edge, and so the caller, do everything or nothing.
+            Ok(admission) if self.voucher.is_none() && admission.principal.role != Role::Admin => {
+                Err(Error::RoleUntold)
+            }
             Ok(admission) => {
                 Auth::strip(request.headers_mut());
                 Ok(admission.principal)

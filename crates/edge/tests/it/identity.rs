@@ -122,6 +122,14 @@ async fn the_document_of_a_server_is_found_through_the_edge() {
     assert_eq!(edge.raw(foreign).await.json()["resource"], "http://edge.example/who/mcp");
     let none = get(&edge, "/.well-known/oauth-protected-resource/nobody/mcp", "").await;
     assert_eq!((none.status, none.json()["error"].as_str()), (404, Some("NOT_FOUND")));
+    // Nothing else of the server is reached that way, with a host that nobody looked at.
+    for climbing in ["/../../mcp", "/..%2f..%2fmcp", "/..;/..;/mcp", "/mcp/%2e%2e/%2e%2e/mcp"] {
+        let path = format!("/.well-known/oauth-protected-resource/who{climbing}");
+        let reply =
+            edge.raw(format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"));
+        let reply = reply.await;
+        assert_eq!((reply.status, &reply.json()["details"]["field"]), (400, &json!("path")), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -135,6 +143,19 @@ async fn an_edge_with_a_provider_answers_for_its_servers() {
     let edge = Edge::start_with(&[("who", server.url.clone())], &public);
     let reply = get(&edge, "/.well-known/oauth-protected-resource/who/mcp", "").await;
     assert_eq!(reply.json()["resource"], "https://ops.example/base/who/mcp");
+}
+
+#[tokio::test]
+async fn a_role_that_no_server_would_be_told_of_is_no_way_in() {
+    let server = who("one", &[]).await;
+    let keys = "ann:admin:the-key-of-ann,ro:read:the-key-of-ro,ops:write:the-key-of-ops";
+    let edge = Edge::start_with(&[("who", server.url.clone())], &["--api-keys", keys]);
+    for key in ["the-key-of-ro", "the-key-of-ops"] {
+        let refused = caller(&edge, &format!("X-API-Key: {key}\r\n")).await;
+        assert_eq!((refused.status, refused.json()["error"].as_str()), (403, Some("FORBIDDEN")), "{key}");
+        assert!(refused.text().contains("--edge-key-file"), "{refused:?}");
+    }
+    assert_eq!(caller(&edge, "X-API-Key: the-key-of-ann\r\n").await.status, 200);
 }
 
 #[tokio::test]
