@@ -108,9 +108,15 @@ struct Secret {
 }
 
 impl UpstreamCredential {
+    /// One credential is one, however its scheme and the space behind it are written (RFC 9110, 11.1): limits are kept
+    /// by it.
     fn new(mut authorization: HeaderValue) -> Self {
         authorization.set_sensitive(true);
-        let fingerprint = super::credential::fingerprint(authorization.as_bytes());
+        let bytes = authorization.as_bytes().trim_ascii();
+        let scheme = bytes.iter().position(u8::is_ascii_whitespace).unwrap_or(bytes.len());
+        let (scheme, rest) = bytes.split_at(scheme);
+        let same = [&scheme.to_ascii_lowercase(), &b" "[..], rest.trim_ascii()].concat();
+        let fingerprint = super::credential::fingerprint(same);
         Self(Arc::new(Secret { authorization, fingerprint }))
     }
 
@@ -267,6 +273,13 @@ mod tests {
         let (two, second) = identify(&Source::Header, &["Bearer two"]).await.expect("a credential");
         let (again, _) = identify(&Source::Header, &["Bearer one"]).await.expect("a credential");
         assert_eq!(one, again);
+        for spelled in ["bearer one", "BEARER  one", "Bearer \t one\t"] {
+            assert_eq!(
+                identify(&Source::Header, &[spelled]).await.expect("a credential").0,
+                one,
+                "{spelled}"
+            );
+        }
         assert!(one.name != two.name && first.key() != second.key());
         assert!(one.name.starts_with("ops+upstream:") && !one.name.contains("one"));
         assert_eq!(first.credential().and_then(UpstreamCredential::token), Some("one"));
