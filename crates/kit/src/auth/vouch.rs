@@ -112,7 +112,7 @@ impl Verifier {
     }
 
     fn verify_at(&self, value: &HeaderValue, now: u64) -> Result<Principal, ToolError> {
-        let refuse = |why| refuse(format!("X-Gantry-Principal: {why}"));
+        let refuse = |why: &str| refuse(format!("X-Gantry-Principal: {why}"));
         let forged = || refuse("not signed by an edge that this server trusts");
         let value = value.as_bytes();
         if value.len() > MAX_BYTES {
@@ -126,7 +126,8 @@ impl Verifier {
         let payload = BASE64.decode(payload).map_err(|_| forged())?;
         let word: Word<'_> = serde_json::from_slice(&payload).map_err(|_| forged())?;
         if word.aud != self.slug {
-            return Err(refuse("signed for another server"));
+            let Word { aud, .. } = word;
+            return Err(refuse(&format!("signed for another server, {aud:?}; this is {:?}", self.slug)));
         }
         if word.exp <= now || word.exp > word.iat.saturating_add(LIFETIME) {
             return Err(refuse("expired; are the clocks of edge and server apart?"));
@@ -221,7 +222,7 @@ mod tests {
         };
         refused(&voucher(&[OLD, NEW]).sign_at(&principal(), "alpha", 100), 100, "not signed");
         let signed = |slug| voucher(&[NEW]).sign_at(&principal(), slug, 100);
-        refused(&signed("beta"), 100, "another server");
+        refused(&signed("beta"), 100, "another server, \"beta\"; this is \"alpha\"");
         refused(&signed("alpha"), 100 + LIFETIME, "expired");
         refused(&signed("alpha"), 100 - SKEW - 1, "future");
         assert!(verifier.verify_at(&signed("alpha"), 100 + LIFETIME - 1).is_ok());
