@@ -2,6 +2,7 @@
 //! from the caller it was given to for the same call.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{InputResponses, JsonObject, RequestStateError, SealOptions};
@@ -32,7 +33,10 @@ pub(crate) struct State {
 }
 
 /// Which call a state belongs to.
-pub(crate) struct Bound(Vec<u8>);
+pub(crate) struct Bound {
+    caller: Arc<str>,
+    call: Vec<u8>,
+}
 
 impl Bound {
     /// `what` names the call: the method, and the tool or prompt.
@@ -44,7 +48,8 @@ impl Bound {
     ) -> Self {
         let digest = Sha256::digest(canonical(arguments).as_bytes());
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(json!([slug, &*caller.name, what.0, what.1, digest]).to_string().into_bytes())
+        let call = json!([slug, &*caller.name, what.0, what.1, digest]).to_string().into_bytes();
+        Self { caller: caller.name.clone(), call }
     }
 }
 
@@ -79,7 +84,7 @@ impl Seal {
     /// Seals a state, under a new nonce.
     pub(crate) fn close(&self, bound: &Bound, mut state: State) -> Result<String, ToolError> {
         state.nonce = uuid::Uuid::new_v4().simple().to_string();
-        let options = SealOptions::new().ttl(self.lifetime).associated_data(&bound.0);
+        let options = SealOptions::new().ttl(self.lifetime).associated_data(&bound.call);
         self.keys
             .codec()
             .seal_json_with(&state, &options)
@@ -93,12 +98,12 @@ impl Seal {
     /// used.
     pub(crate) fn open(&self, bound: &Bound, sealed: &str) -> Result<State, ToolError> {
         let state: State =
-            self.keys.codec().open_json_with(sealed, &bound.0).map_err(|error| refuse(&error))?;
+            self.keys.codec().open_json_with(sealed, &bound.call).map_err(|error| refuse(&error))?;
         // Anything else is not a nonce of ours, however well it is signed, and would become the name of a file.
         if uuid::Uuid::try_parse(&state.nonce).is_err() {
             return Err(bad("is not one of this server's"));
         }
-        if self.used.take(&state.nonce)? { Ok(state) } else { Err(bad("was used already")) }
+        if self.used.take(&bound.caller, &state.nonce)? { Ok(state) } else { Err(bad("was used already")) }
     }
 }
 

@@ -132,8 +132,11 @@ impl Task {
             // A name is not used twice, also when the same is asked again.
             let key = format!("{name}-{}", progress.asked);
             let (sender, answer) = oneshot::channel();
-            progress.open.insert(key, (question, sender));
-            progress.updated = Timestamp::now();
+            // Nobody would end a question that comes after the cancellation.
+            if !self.cancelled.is_cancelled() {
+                progress.open.insert(key, (question, sender));
+                progress.updated = Timestamp::now();
+            }
             answer
         };
         match answer.await {
@@ -196,5 +199,22 @@ fn object<T: Serialize>(value: &T) -> JsonObject {
     match serde_json::to_value(value) {
         Ok(Value::Object(object)) => object,
         _ => JsonObject::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::Question;
+
+    /// Half through a change, where the cancellation does not end the task.
+    #[tokio::test]
+    async fn a_question_after_the_cancellation_is_not_put() {
+        let task = Task::new("1".to_owned(), "ops".into(), Duration::from_secs(60));
+        task.changing.store(true, Ordering::Relaxed);
+        task.cancel();
+        let asked = task.ask("roots", Question::roots().request);
+        let answer = tokio::time::timeout(Duration::from_secs(5), asked).await.expect("it does not wait");
+        assert!(answer.is_err() && task.look().task.status == TaskStatus::Working);
     }
 }
