@@ -23,7 +23,13 @@ pub(crate) struct IdentityArgs {
     edge_key_file: Option<PathBuf>,
 
     /// What the world sees as this edge's address, for generated documents [default: what each request names]
-    #[arg(long, env = "GANTRY_PUBLIC_URL", value_name = "URL", help_heading = "Listening")]
+    #[arg(
+        long,
+        env = "GANTRY_PUBLIC_URL",
+        value_parser = kit::settings::public_url,
+        value_name = "URL",
+        help_heading = "Listening"
+    )]
     public_url: Option<Url>,
 }
 
@@ -60,6 +66,11 @@ impl Identity {
     /// Whether callers must prove who they are to the edge; if not, credentials pass on to the servers.
     pub(crate) fn is_on(&self) -> bool {
         self.auth.is_on()
+    }
+
+    /// The host that the operator says the world sees.
+    pub(crate) fn public_host(&self) -> Option<String> {
+        self.public.as_ref().and_then(Url::host_str).map(str::to_owned)
     }
 
     /// The key that was made because nobody configured any.

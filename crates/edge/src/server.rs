@@ -72,7 +72,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let first = fleet.routes[0].slug.clone();
     let (fleet, routes) = watch::channel(Arc::new(fleet));
     let shared = Shared {
-        guard: Arc::new(args.allowed.guard(own)),
+        guard: Arc::new(args.allowed.guard(own.into_iter().chain(identity.public_host()))),
         identity: Arc::new(identity),
         fleet: routes,
         complaint: reload.complaint.clone(),

@@ -56,6 +56,7 @@ pub struct Allowed {
     #[arg(
         long,
         env = "GANTRY_ALLOWED_HOSTS",
+        value_parser = host,
         value_delimiter = ',',
         value_name = "HOST",
         help_heading = "Listening"
@@ -66,6 +67,7 @@ pub struct Allowed {
     #[arg(
         long,
         env = "GANTRY_ALLOWED_ORIGINS",
+        value_parser = origin,
         value_delimiter = ',',
         value_name = "ORIGIN",
         help_heading = "Listening"
@@ -78,6 +80,34 @@ impl Allowed {
     pub fn guard(&self, own: impl IntoIterator<Item = String>) -> Guard {
         Guard::new(self.allowed_hosts.iter().cloned().chain(own), self.allowed_origins.iter().cloned())
     }
+}
+
+/// What a `Host` header could say; anything else would allow nobody.
+fn host(text: &str) -> Result<String, &'static str> {
+    let host = text.trim().trim_end_matches('/');
+    if host.contains('/') { Err("a host has no scheme and no path") } else { Ok(host.to_owned()) }
+}
+
+/// What an `Origin` header could say.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let origin = text.trim().trim_end_matches('/');
+    let legal =
+        matches!(origin, "*" | "") || origin.split_once("://").is_some_and(|(_, it)| !it.contains('/'));
+    if legal { Ok(origin.to_owned()) } else { Err("not in the form SCHEME://NAME[:PORT]") }
+}
+
+/// An address that documents can give to clients.
+///
+/// # Errors
+/// For what is no address of HTTP, or has parts that would be lost.
+pub fn public_url(text: &str) -> anyhow::Result<url::Url> {
+    let url: url::Url = text.parse()?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    anyhow::ensure!(
+        matches!(url.scheme(), "http" | "https") && !has_user && url.query().or(url.fragment()).is_none(),
+        "not an http or https address without user, query and fragment"
+    );
+    Ok(url)
 }
 
 /// How many connections a program bears, and how it takes its leave of them: from the signal on it is not ready, but
@@ -192,7 +222,13 @@ pub struct Settings {
     pub(crate) allowed: Allowed,
 
     /// What the world sees as this server's address, for generated documents
-    #[arg(long, env = "GANTRY_PUBLIC_URL", value_name = "URL", help_heading = "Listening")]
+    #[arg(
+        long,
+        env = "GANTRY_PUBLIC_URL",
+        value_parser = public_url,
+        value_name = "URL",
+        help_heading = "Listening"
+    )]
     pub(crate) public_url: Option<url::Url>,
 
     /// Largest request body, in bytes
@@ -366,6 +402,10 @@ mod tests {
             (["--rate-limit", "docker_restart=fast"], "--rate-limit"),
             (["--deadline", "soon"], "--deadline"),
             (["--auth", "magic"], "--auth"),
+            (["--allowed-hosts", "https://ops.example"], "--allowed-hosts"),
+            (["--allowed-origins", "ops.example"], "--allowed-origins"),
+            (["--public-url", "ftp://ops.example"], "--public-url"),
+            (["--public-url", "https://ops.example/?x"], "--public-url"),
         ] {
             let error = parse(&args).err().expect("refused").to_string();
             assert!(error.contains(name), "{error}");

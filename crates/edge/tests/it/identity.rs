@@ -143,6 +143,8 @@ async fn an_edge_with_a_provider_answers_for_its_servers() {
     let edge = Edge::start_with(&[("who", server.url.clone())], &public);
     let reply = get(&edge, "/.well-known/oauth-protected-resource/who/mcp", "").await;
     assert_eq!(reply.json()["resource"], "https://ops.example/base/who/mcp");
+    let named = edge.raw("GET /who/ HTTP/1.1\r\nHost: ops.example\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(named.status, 401, "what the world sees is no foreign host: {named:?}");
 }
 
 #[tokio::test]
