@@ -176,12 +176,16 @@ impl Auth {
         // Whoever names a provider believes it to be asked.
         for (setting, is_set, mode) in [
             ("--oidc-issuer (GANTRY_OIDC_ISSUER)", args.oidc.oidc_issuer.is_some(), AuthMode::Oidc),
+            ("--oidc-audience (GANTRY_OIDC_AUDIENCE)", !args.oidc.oidc_audience.is_empty(), AuthMode::Oidc),
             ("--kube-api-server (GANTRY_KUBE_API_SERVER)", args.kubernetes.is_named(), AuthMode::Kubernetes),
         ] {
             if is_set && !on(mode) {
                 let name = mode.to_possible_value().map(|value| value.get_name().to_owned());
                 bail!("{setting} without `{}` in --auth would mean nothing", name.unwrap_or_default());
             }
+        }
+        if !args.roles.is_empty() && !on(AuthMode::Oidc) && !on(AuthMode::Kubernetes) {
+            bail!("--roles (GANTRY_ROLES) without `oidc` or `kubernetes` in --auth would mean nothing");
         }
         if place.edge.is_some() && !matches!(rule, Rule::Known(_)) {
             bail!(

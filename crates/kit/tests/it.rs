@@ -506,6 +506,8 @@ async fn settings_that_cannot_be_are_refused() {
         (["--trust-edge-key-file", "/nowhere/keys"], "--trust-edge-key-file"),
         (["--auth", "oidc"], "--oidc-issuer"),
         (["--oidc-issuer", "https://id.example"], "--auth"),
+        (["--oidc-audience", "gantry"], "--auth"),
+        (["--roles", "scope:ops=admin"], "--auth"),
         (["--auth", "kubernetes"], "--roles"),
         (["--kube-api-server", "https://cluster.example"], "--auth"),
         (["--roles", "groups=admin"], "--roles"),
