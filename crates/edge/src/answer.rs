@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use kit::ToolError;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -74,6 +75,32 @@ impl Call {
         let error = ToolError::from(error);
         tracing::debug!(error = %error, cause = error.source_chain(), "a call was ended");
         Poll::Ready(Some(Frame::trailers(grpc::trailers(&error))))
+    }
+}
+
+/// An answer, and the place that its request has until it ends.
+pub(crate) struct Placed {
+    pub(crate) body: Answer,
+    pub(crate) _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Body for Placed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

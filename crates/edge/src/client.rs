@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::answer::Placed;
 use crate::conn::BUFFER;
 use crate::dial::Protocol;
 use crate::lines::{CALL_WINDOW, LINE_WINDOW, Local, PING, PONG};
@@ -25,6 +26,10 @@ use crate::worker::Worker;
 const PREFACE: &[u8] = b"PRI ";
 /// Until the rest of a preface may have come.
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// Requests at once on one connection. All connections together have as many as there may be connections, and one
+/// connection's at least; more wait: each holds a connection to a server, and an answer that nobody may be reading.
+pub(crate) const MAX_STREAMS: usize = 200;
 
 /// How both protocols are spoken.
 pub(crate) struct Speech {
@@ -43,6 +48,7 @@ impl Speech {
             .keep_alive_timeout(PONG)
             .initial_stream_window_size(CALL_WINDOW)
             .initial_connection_window_size(LINE_WINDOW)
+            .max_concurrent_streams(MAX_STREAMS as u32)
             .max_header_list_size(BUFFER as u32)
             .max_send_buf_size(BUFFER);
         Self { http1, http2 }
@@ -126,7 +132,11 @@ async fn http2(worker: &Rc<Worker>, socket: Socket, peer: Rc<Peer>) {
         move |request| {
             peer.heard.set(true);
             let (worker, peer) = (worker.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(proxy::serve(&worker, &peer, request).await) }
+            async move {
+                let place = worker.place().await;
+                let answer = proxy::serve(&worker, &peer, request).await;
+                Ok::<_, Infallible>(answer.map(|body| Placed { body, _place: place }))
+            }
         }
     });
     let mut connection = pin!(worker.speech.http2.serve_connection(TokioIo::new(socket), service));

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::Args;
+use crate::client::MAX_STREAMS;
 use crate::dial::Authorities;
 use crate::door::BACKLOG;
 use crate::fleet::Fleet;
@@ -89,6 +90,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         telemetry: telemetry.clone(),
         max_connections,
         room: Arc::new(Semaphore::new(max_connections)),
+        streams: Arc::new(Semaphore::new(max_connections.max(MAX_STREAMS))),
         stop: CancellationToken::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use kit::Guard;
 use kit::telemetry::Telemetry;
 use kit::tls::Tls;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) max_connections: usize,
     /// For the connections of clients.
     pub(crate) room: Arc<Semaphore>,
+    /// For the requests of clients over HTTP/2.
+    pub(crate) streams: Arc<Semaphore>,
     /// From here on the edge is not ready.
     pub(crate) stop: CancellationToken,
 }
@@ -92,6 +94,11 @@ impl Worker {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.shared.identity
+    }
+
+    /// A place for a request over HTTP/2, which takes as much of the edge as a connection of HTTP/1.1 does.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.shared.streams.clone().acquire_owned().await.ok()
     }
 
     /// The routes as they are now.

@@ -46,6 +46,26 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "these are clients of the tests")]
+async fn requests_over_http2_are_no_way_around_that() {
+    const PLACES: usize = 200;
+    let (hello, silent) = (Recorder::hello().await, url(crate::upstream::silent().await));
+    let servers = [("alpha", hello.url()), ("silent", silent)];
+    let edge = Edge::start_with(&servers, &["--max-connections", "10", "--threads", "1"]);
+    let client = || reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+    let (many, one) = (client(), client());
+    let get = |client: &reqwest::Client, path| client.get(format!("{}{path}", edge.url())).send();
+    let silent: Vec<_> = (0..PLACES).map(|_| tokio::spawn(get(&many, "/silent/"))).collect();
+    let waits = async || timeout(Duration::from_millis(300), get(&one, "/alpha/")).await.is_err();
+    crate::edge::eventually("all places are taken", waits).await;
+    assert!(waits().await, "they stay taken");
+    assert_eq!(edge.get("/alpha/").await.text(), "hello", "HTTP/1.1 has places of its own");
+    silent[0].abort();
+    let answer = timeout(LONG, get(&one, "/alpha/")).await.expect("a place").unwrap();
+    assert_eq!(answer.text().await.unwrap(), "hello");
+}
+
+#[tokio::test]
 async fn running_out_of_files_is_told_once_and_passes() {
     let server = Recorder::hello().await;
     let edge = Edge::start_with(&[("alpha", server.url())], &["--threads", "1"]);
