@@ -198,7 +198,7 @@ impl<S: Service> ServerHandler for Handler<S> {
     ) -> Result<GetPromptResponse, ErrorData> {
         self.declared::<GetPromptRequestMethod>(self.info.capabilities.prompts.is_some())?;
         let pen = self.signature.pen(&context);
-        let target = Target::Prompt(request.name.as_str().into());
+        let target = Target::prompt(&request.name);
         let operation = self.operation::<GetPromptRequestMethod>(target, &context)?;
         let work = async {
             let came = (request.input_responses.take(), request.request_state.take());

@@ -18,8 +18,9 @@ use super::scope::Scope;
 use super::span::Span;
 use crate::auth::Principal;
 
-/// Longest id of a request that is recorded, in bytes.
-const MAX_ID: usize = 128;
+/// Longest name or id of a client's own choosing that is recorded, in bytes: the queue of spans is bounded by their
+/// number.
+const MAX_CHOSEN: usize = 128;
 
 /// What a request asks for.
 #[derive(Clone)]
@@ -139,6 +140,11 @@ impl Operation<'_> {
 }
 
 impl Target {
+    /// A prompt, under the name that the client gives it, whether there is one or not.
+    pub(crate) fn prompt(name: &str) -> Self {
+        if name.len() <= MAX_CHOSEN { Self::Prompt(name.into()) } else { Self::None }
+    }
+
     fn span_name(&self, method: &'static str) -> Cow<'static, str> {
         match self {
             Self::Tool(name) | Self::Prompt(name) => [method, " ", name].concat().into(),
@@ -204,12 +210,12 @@ fn describe(
     if parts.is_none_or(speaks_mcp) {
         match &request.id {
             RequestId::Number(number) => span.set(JSONRPC_REQUEST_ID, number.to_string()),
-            RequestId::String(id) if id.len() <= MAX_ID => span.set(JSONRPC_REQUEST_ID, id.clone()),
+            RequestId::String(id) if id.len() <= MAX_CHOSEN => span.set(JSONRPC_REQUEST_ID, id.clone()),
             RequestId::String(_) => {}
         }
     }
     let session = parts.and_then(|parts| parts.headers.get("mcp-session-id")?.to_str().ok());
-    if let Some(session) = session {
+    if let Some(session) = session.filter(|id| id.len() <= MAX_CHOSEN) {
         span.set(MCP_SESSION_ID, session.to_owned());
     }
 }
@@ -228,4 +234,31 @@ fn revision(parts: Option<&Parts>, request: &RequestContext<RoleServer>) -> Opti
         None => known(request.protocol_version()?.as_str()),
     }
     .map(ProtocolVersion::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::queue::Queue;
+    use super::super::span::Tracer;
+    use super::super::{Sampler, scope};
+    use super::*;
+    use crate::doors::direct::nobody;
+
+    #[tokio::test]
+    async fn no_span_grows_with_what_a_client_sends() {
+        let queue = Arc::new(Queue::new(1, 1, Default::default()));
+        let tracer = Arc::new(Tracer { queue: queue.clone(), sampler: Sampler::all(), scope: scope() });
+        let long = "x".repeat(100_000);
+        let request = http::Request::get("/mcp").header("mcp-session-id", &long).body(()).expect("request");
+        let (parts, ()) = request.into_parts();
+        let context = RequestContext::new(RequestId::String(long.as_str().into()), nobody());
+        let target = Target::prompt(&long);
+        let name = || target.span_name("prompts/get");
+        let (_, span) = tracer.begin(SpanKind::Server, name, &Context::default());
+        let mut span = span.expect("recorded");
+        describe(&mut span, "prompts/get", &target, Carrier::default(), Some(&parts), &context);
+        drop(span);
+        let span = queue.take().remove(0);
+        assert!(format!("{span:?}").len() < 5_000, "{} attributes", span.attributes.len());
+    }
 }
