@@ -148,7 +148,8 @@ impl Door {
         Ok(())
     }
 
-    async fn rpc(&mut self, message: &Value) -> Result<Value> {
+    /// Sends a request of MCP as it is, and gives the whole answer.
+    pub async fn rpc(&mut self, message: &Value) -> Result<Value> {
         match self {
             Self::Modern(target) => modern(target, message.clone()).await,
             Self::Session(target, id) => {

@@ -162,6 +162,35 @@ async fn unknown_tool(door: &mut Door) -> Result<()> {
     Ok(())
 }
 
+/// No client is told that there is no such method when it is its params that cannot be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn params_of_the_wrong_shape_are_told_from_unknown_methods() -> Result<()> {
+    let mut servers = Fronted::start("everything", "everything", &[]).await?;
+    let [target, _] = servers.targets();
+    let unknown = &*"x".repeat(5_000);
+    for mut door in
+        [Door::Modern(target.clone()), Door::session(&target).await?, Door::stdio("everything", &[]).await?]
+    {
+        for (method, params, code) in [
+            ("tools/call", json!({"name": "echo", "arguments": [1]}), -32602),
+            ("prompts/get", json!({"name": "x", "arguments": 7}), -32602),
+            ("resources/read", json!({}), -32602),
+            ("tasks/get", json!({"taskId": 7}), -32602),
+            ("logging/setLevel", json!({}), if matches!(door, Door::Modern(_)) { -32601 } else { -32602 }),
+            ("tasks/list", json!({}), -32601),
+            (unknown, json!({}), -32601),
+        ] {
+            let message = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+            let error = door.rpc(&message).await?["error"].take();
+            let what = format!("{} over {}: {}", clip(method), door.name(), clip(&error.to_string()));
+            ensure!(error["code"] == code, "{what}");
+            ensure!(code != -32602 || error["data"]["error"] == "VALIDATION_ERROR", "{what}");
+            ensure!(error["message"].as_str().is_some_and(|text| text.len() < 200), "{what}");
+        }
+    }
+    servers.check_alive().await
+}
+
 fn clip(text: &str) -> String {
     text.chars().take(500).collect()
 }

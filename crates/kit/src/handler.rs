@@ -15,7 +15,7 @@ use crate::signature::{Pen, Signature, Signed};
 use crate::tasks::Task;
 use crate::telemetry::{Operation, Target};
 use crate::text::clip;
-use crate::{Code, ToolError};
+use crate::{Code, ToolError, misread};
 
 /// How long a client may keep a list, in milliseconds: it changes only with a restart.
 const LIST_TTL_MS: u64 = 60_000;
@@ -319,6 +319,15 @@ impl<S: Service> ServerHandler for Handler<S> {
                 ToolError::new(Code::RateLimited, "all streams are taken; close one or raise --max-sessions");
             outside_tools(error.with("retry_after", 60))
         })
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let later = context.protocol_version().is_some_and(|version| !version.has_initialize());
+        Err(misread::refuse(&request.method, &self.info.capabilities, later))
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {

@@ -27,6 +27,7 @@ mod dispatch;
 mod doors;
 mod handler;
 mod metrics;
+mod misread;
 mod params;
 mod policy;
 mod record;
