@@ -89,8 +89,9 @@ impl Invocation {
     /// Reads the command line and the environment; ends the program when they cannot be read, or ask for help.
     pub fn read(command: Command) -> Self {
         let (command, unknown) = settings::tidy(command);
-        let mut command = everywhere(command);
-        let matches = command.get_matches_mut();
+        let command = everywhere(command);
+        // Help is for everyone's eyes; what people write into their variables is for `check`, which masks it.
+        let matches = command.clone().mut_args(|argument| argument.hide_env_values(true)).get_matches();
         Self { command, matches, unknown }
     }
 

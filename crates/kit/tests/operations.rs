@@ -53,6 +53,17 @@ fn check_tells_every_setting_and_where_it_came_from() {
 }
 
 #[test]
+fn help_shows_what_variables_are_called_and_not_what_they_hold() {
+    let variables =
+        [("EVERYTHING_UPSTREAM_URL", "http://me:hush@127.0.0.1:9/"), ("GANTRY_PUBLIC_URL", "http://hush")];
+    for args in [&["--help"][..], &["-h"], &["check", "--help"], &["man"]] {
+        let text = stdout(&run(&variables, args));
+        assert!(!text.contains("hush"), "{args:?}: {text}");
+        assert!(text.contains("EVERYTHING_UPSTREAM_URL") || args == ["man"], "{args:?}: {text}");
+    }
+}
+
+#[test]
 fn check_refuses_what_a_start_refuses() {
     for (args, words) in [
         (vec!["--deny-tools", "nothing*"], "--deny-tools (GANTRY_DENY_TOOLS): there is no tool nothing*"),
