@@ -102,10 +102,9 @@ fn origin(text: &str) -> Result<String, &'static str> {
 /// For what is no address of HTTP, or has parts that would be lost.
 pub fn public_url(text: &str) -> anyhow::Result<url::Url> {
     let url: url::Url = text.parse()?;
-    let has_user = !url.username().is_empty() || url.password().is_some();
     anyhow::ensure!(
-        matches!(url.scheme(), "http" | "https") && !has_user && url.query().or(url.fragment()).is_none(),
-        "not an http or https address without user, query and fragment"
+        matches!(url.scheme(), "http" | "https") && url.query().or(url.fragment()).is_none(),
+        "not an http or https address without query and fragment"
     );
     Ok(url)
 }

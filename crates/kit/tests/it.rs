@@ -511,6 +511,7 @@ async fn settings_that_cannot_be_are_refused() {
         (["--auth", "kubernetes"], "--roles"),
         (["--kube-api-server", "https://cluster.example"], "--auth"),
         (["--roles", "groups=admin"], "--roles"),
+        (["--auth=oidc", "--oidc-issuer=https://me:hush@id.example"], "without a user"),
         (["--upstream-auth", "exchange"], "--upstream-auth"),
         (["--exchange-url", "https://id.example/token"], "--upstream-auth"),
         (["--api-keys", "nonsense"], "--api-keys"),

@@ -128,8 +128,8 @@ fn settings(args: &OidcArgs) -> anyhow::Result<(Expected, Option<Url>)> {
     let issuer = args.oidc_issuer.clone().context("--auth oidc needs --oidc-issuer (GANTRY_OIDC_ISSUER)")?;
     let address: Url = issuer.parse().context("--oidc-issuer (GANTRY_OIDC_ISSUER)")?;
     ensure!(
-        matches!(address.scheme(), "http" | "https") && address.query().is_none(),
-        "--oidc-issuer (GANTRY_OIDC_ISSUER): an http or https address without a query"
+        matches!(address.scheme(), "http" | "https") && address.query().is_none() && is_nobodys(&address),
+        "--oidc-issuer (GANTRY_OIDC_ISSUER): an http or https address without a user and a query"
     );
     let audiences: Vec<String> = args.oidc_audience.iter().filter(|it| !it.is_empty()).cloned().collect();
     ensure!(!audiences.is_empty(), "--auth oidc needs --oidc-audience (GANTRY_OIDC_AUDIENCE)");
@@ -139,6 +139,11 @@ fn settings(args: &OidcArgs) -> anyhow::Result<(Expected, Option<Url>)> {
     }
     let leeway = args.oidc_leeway.as_secs();
     Ok((Expected { issuer, audiences, leeway }, args.oidc_jwks_url.clone()))
+}
+
+/// The issuer is told to everyone.
+fn is_nobodys(address: &Url) -> bool {
+    address.username().is_empty() && address.password().is_none()
 }
 
 fn now() -> u64 {
