@@ -74,11 +74,14 @@ impl Question {
     /// The error for a client that cannot be asked this.
     pub(crate) fn missing(&self) -> ErrorData {
         let needed = ClientCapabilities::builder();
-        ErrorData::missing_required_client_capability(match &self.request {
-            InputRequest::Elicitation(_) => needed.enable_elicitation().build(),
-            InputRequest::CreateMessage(_) => needed.enable_sampling().build(),
-            _ => needed.enable_roots().build(),
-        })
+        let (kind, needed) = match &self.request {
+            InputRequest::Elicitation(_) => ("elicitation", needed.enable_elicitation().build()),
+            InputRequest::CreateMessage(_) => ("sampling", needed.enable_sampling().build()),
+            _ => ("roots", needed.enable_roots().build()),
+        };
+        let mut error = ErrorData::missing_required_client_capability(needed);
+        error.message = format!("this call asks back; its client must speak MCP and declare {kind}").into();
+        error
     }
 
     /// The request as a session carries it.
@@ -127,4 +130,17 @@ fn is<T: DeserializeOwned>(answer: &Value) -> bool {
 
 fn fits_form<T: DeserializeOwned>(answer: &Value) -> bool {
     !matches!(filled::<T>("", answer.clone()), Err(error) if error.code == Code::ValidationError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// REST and gRPC hand on the words alone.
+    #[test]
+    fn who_cannot_be_asked_is_told_what_is_missing() {
+        let error = Question::roots().missing();
+        assert!(error.message.ends_with("must speak MCP and declare roots"), "{error}");
+        assert_eq!(error.code, ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY);
+    }
 }

@@ -4,6 +4,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
+use crate::audit;
+
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Setting {
@@ -51,18 +53,23 @@ impl Setting {
 
 /// A value without what people write into addresses though it is secret, and without what disturbs a terminal.
 fn shown(value: &str) -> String {
-    let masked =
-        url::Url::parse(value).ok().filter(|url| url.password().is_some() || !url.username().is_empty());
-    let text = match masked {
-        Some(mut url) => {
-            // Both fail for addresses that have no place for them, which have none to hide.
-            let _ = url.set_password(None);
-            let _ = url.set_username("***");
-            url.to_string()
-        }
-        None => value.to_owned(),
-    };
+    let text = url::Url::parse(value).ok().and_then(masked).unwrap_or_else(|| value.to_owned());
     text.replace(char::is_control, "\u{fffd}")
+}
+
+/// An address with its secrets masked; `None` for one that holds none.
+fn masked(mut url: url::Url) -> Option<String> {
+    let has_credentials = url.password().is_some() || !url.username().is_empty();
+    let in_query = url.query_pairs().any(|(name, _)| audit::is_secret(&name));
+    if has_credentials {
+        // Both fail for addresses that have no place for them, which have none to hide.
+        let _ = url.set_password(None);
+        let _ = url.set_username(audit::MASK);
+    }
+    if in_query {
+        url.set_query(Some(audit::MASK));
+    }
+    (has_credentials || in_query).then(|| url.to_string())
 }
 
 #[cfg(test)]
@@ -116,5 +123,7 @@ mod tests {
         assert_eq!(facts(&settings[2]), ("--secret", Some("set"), "flag"));
         assert_eq!(facts(&settings[3]), ("--old", Some("1"), "flag"));
         assert!(!format!("{settings:?}").contains("hush"));
+        assert_eq!(shown("https://host/x?a=1&api_key=hush"), "https://host/x?***");
+        assert_eq!(shown("https://host/x?a=1"), "https://host/x?a=1");
     }
 }
