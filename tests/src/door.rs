@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use crate::events::Events;
+use crate::grpc;
 use crate::program::{Target, command};
 use crate::wire::{self, PATIENCE};
 
@@ -32,6 +33,8 @@ pub enum Door {
     Stdio(Box<Pipes>),
     /// `POST /tools/{name}`.
     Rest(Target),
+    /// `gantry.tool.v1.ToolService/CallTool`.
+    Grpc(Target),
 }
 
 /// What a call came to.
@@ -62,6 +65,7 @@ impl Door {
             Self::sse(target).await.context("sse")?,
             Self::stdio(binary, args).await.context("stdio")?,
             Self::Rest(target.clone()),
+            Self::Grpc(target.clone()),
         ])
     }
 
@@ -118,6 +122,7 @@ impl Door {
             Self::Sse(..) => "sse",
             Self::Stdio(_) => "stdio",
             Self::Rest(_) => "rest",
+            Self::Grpc(_) => "grpc",
         }
     }
 
@@ -134,6 +139,9 @@ impl Door {
             } else {
                 Answer::Refused(value)
             });
+        }
+        if let Self::Grpc(target) = self {
+            return grpc::call(target, tool, arguments).await;
         }
         let params = json!({"name": tool, "arguments": arguments});
         let message = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params});
@@ -163,7 +171,7 @@ impl Door {
                 events.answer(&message["id"]).await
             }
             Self::Stdio(pipes) => pipes.rpc(message).await,
-            Self::Rest(_) => unreachable!("REST has no JSON-RPC"),
+            Self::Rest(_) | Self::Grpc(_) => unreachable!("{} has no JSON-RPC", self.name()),
         }
     }
 

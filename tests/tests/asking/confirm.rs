@@ -105,7 +105,8 @@ async fn a_modern_client_is_asked() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_modern_client_that_cannot_be_asked_says_it_itself() -> Result<()> {
     let Some(scene) = Scene::new("confirm-deaf").await? else { return Ok(()) };
-    for door in [Door::Modern(scene.server.target()), Door::Rest(scene.server.target())] {
+    let target = || scene.server.target();
+    for door in [Door::Modern(target()), Door::Rest(target()), Door::Grpc(target())] {
         by_argument(&scene, door).await?;
     }
     Ok(())
