@@ -24,8 +24,9 @@ use crate::worker::Worker;
 
 /// What an HTTP/2 connection begins with, as far as no request of HTTP/1.1 does.
 const PREFACE: &[u8] = b"PRI ";
-/// Until the rest of a preface may have come.
+/// Until the rest of a preface may have come: twice as long each time, so that who never sends it costs nothing.
 const MOMENT: Duration = Duration::from_millis(1);
+const LONGEST_MOMENT: Duration = Duration::from_millis(256);
 
 /// Requests at once on one connection. All connections together have as many as there may be connections, and one
 /// connection's at least; more wait: each holds a connection to a server, and an answer that nobody may be reading.
@@ -87,6 +88,7 @@ async fn begin(worker: &Worker, stream: TcpStream) -> io::Result<(Socket, Protoc
 /// Whether the client begins with HTTP/2, by prior knowledge.
 async fn knows_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut head = [0; PREFACE.len()];
+    let mut moment = MOMENT;
     loop {
         let length = stream.peek(&mut head).await?;
         if length == 0 || !PREFACE.starts_with(&head[..length]) {
@@ -95,7 +97,8 @@ async fn knows_http2(stream: &TcpStream) -> io::Result<bool> {
         if length == PREFACE.len() {
             return Ok(true);
         }
-        sleep(MOMENT).await;
+        sleep(moment).await;
+        moment = LONGEST_MOMENT.min(moment * 2);
     }
 }
 

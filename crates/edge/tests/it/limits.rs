@@ -32,6 +32,28 @@ async fn half_a_head_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn half_a_preface_costs_nothing() {
+    let edge = Edge::start(&[("alpha", "http://127.0.0.1:1".to_owned())]);
+    let mut halves = Vec::new();
+    for _ in 0..300 {
+        let mut half = edge.connect().await;
+        half.write_all(b"PR").await.unwrap();
+        halves.push(half);
+    }
+    let before = cpu(&edge);
+    sleep(Duration::from_secs(3)).await;
+    let used = cpu(&edge).checked_sub(before).unwrap();
+    assert!(used < Duration::from_millis(300), "{used:?}");
+}
+
+/// What the edge has used of the processors, to the hundredth of a second that Linux counts in.
+fn cpu(edge: &Edge) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", edge.id())).unwrap();
+    let fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2);
+    Duration::from_millis(fields.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
+}
+
+#[tokio::test]
 async fn more_connections_than_allowed_wait_for_their_turn() {
     let server = url(slow(Duration::from_millis(500)).await);
     let edge = Edge::start_with(&[("alpha", server)], &["--max-connections", "2", "--threads", "1"]);
