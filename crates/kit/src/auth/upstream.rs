@@ -224,7 +224,7 @@ impl Source {
             }
             Self::Exchange(exchange) => {
                 let subject = token.ok_or_else(|| {
-                    refuse("only callers with a token of their own reach the upstream: a key cannot be exchanged")
+                    refuse("only callers with a token of their own reach the upstream: neither a key nor the word of an edge can be exchanged")
                 })?;
                 // Boxed, so that other calls carry no room for it.
                 Upstream::Caller(Box::pin(exchange.exchange(&subject)).await?)
