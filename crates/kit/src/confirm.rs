@@ -74,8 +74,27 @@ pub(crate) async fn first<S>(
 /// ours.
 fn question(tool: &Tool, arguments: Option<&JsonObject>, secrets: &[String]) -> String {
     let shown = Value::from(arguments.map(|it| audit::mask(it, secrets)).unwrap_or_default());
+    let shown = visible(&shown.to_string());
     let title = tool.title.as_deref().unwrap_or(&tool.name);
     format!("{title}: this calls {} with {shown}, which may destroy something.", tool.name)
+}
+
+/// JSON leaves as they are what breaks a line, turns its direction or is not seen at all: that is written as escapes.
+fn visible(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => text.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            letter => text.push(letter),
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -120,5 +139,12 @@ mod tests {
         let arguments = object(json!({"value": "hush", "api_key": "hush", "disk": "a"}));
         let question = question(&tool(), Some(&arguments), &["value".to_owned()]);
         assert!(question.contains("\"disk\":\"a\"") && !question.contains("hush"), "{question}");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_to_the_user() {
+        let arguments = object(json!({"disk": "a\u{202e}b\u{2028}c\u{200b}d\u{7f}\n é 漢"}));
+        let question = question(&tool(), Some(&arguments), &[]);
+        assert!(question.contains(r"a\u202eb\u2028c\u200bd\u007f\n é 漢"), "{question}");
     }
 }
