@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
+use http::Version;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +37,9 @@ const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
 /// Rest after an error that the next attempt would only meet again, as when descriptors are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Requests at once on one connection of HTTP/2. All such connections together have as many as there may be
+/// connections, and one connection's at least; more wait: each may hold a result that nobody reads.
+const MAX_STREAMS: usize = 200;
 /// What hinders accepting is logged at most this often.
 const COMPLAIN: Duration = Duration::from_secs(10);
 
@@ -90,6 +96,7 @@ async fn accept(
 ) {
     let _follow = tls.clone().map(|tls| AbortOnDropHandle::new(tokio::spawn(tls.follow())));
     let builder = Arc::new(builder());
+    let places = Arc::new(Semaphore::new(max.get().clamp(MAX_STREAMS, Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut complaints = Complaints::default();
     loop {
@@ -99,7 +106,12 @@ async fn accept(
             accepted = listener.accept(), if connections.len() < max.get() => match accepted {
                 Ok((stream, _)) => {
                     // The receiver has not seen what is sent from now on.
-                    let way = Way { builder: builder.clone(), router: router.clone(), closed: closed.clone() };
+                    let way = Way {
+                        builder: builder.clone(),
+                        router: router.clone(),
+                        places: places.clone(),
+                        closed: closed.clone(),
+                    };
                     no_delay(&stream);
                     match &tls {
                         None => connections.spawn(serve(stream, FIRST_REQUEST, way)),
@@ -130,7 +142,12 @@ fn is_the_clients(kind: ErrorKind) -> bool {
 /// each request. [`serve`] watches both at no such cost.
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PONG);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .max_concurrent_streams(MAX_STREAMS as u32);
     builder
 }
 
@@ -145,6 +162,8 @@ fn no_delay(stream: &TcpStream) {
 struct Way {
     builder: Arc<Builder<TokioExecutor>>,
     router: Router,
+    /// For requests over HTTP/2.
+    places: Arc<Semaphore>,
     closed: watch::Receiver<()>,
 }
 
@@ -167,14 +186,27 @@ async fn shake_hands(stream: TcpStream, acceptor: TlsAcceptor, mut way: Way) {
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     mut patience: Duration,
-    Way { builder, router, mut closed }: Way,
+    Way { builder, router, places, mut closed }: Way,
 ) {
     let heard = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let heard = heard.clone();
         move |request: http::Request<Incoming>| {
             heard.store(true, Ordering::Relaxed);
-            router.clone().call(request)
+            let place = (request.version() == Version::HTTP_2).then(|| places.clone().acquire_owned());
+            let mut router = router.clone();
+            async move {
+                let Some(place) = place else { return router.call(request).await };
+                let place = place.await.ok();
+                let answer = router.call(request).await?;
+                Ok(answer.map(|body| {
+                    // Moved in, and so kept until the answer has ended.
+                    Body::new(body.map_frame(move |frame| {
+                        let _until_then = &place;
+                        frame
+                    }))
+                }))
+            }
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));

@@ -352,6 +352,24 @@ async fn more_connections_than_allowed_wait() {
 }
 
 #[tokio::test]
+async fn requests_over_http_2_are_no_way_around_that() {
+    let server = sleepy(&["--max-connections", "10"]).await;
+    let client = || reqwest::Client::builder().http2_prior_knowledge().build().expect("a client");
+    let (many, one) = (client(), client());
+    let sleep = |client: &reqwest::Client, ms: u64| {
+        client.post(format!("{}/tools/sleep", server.url)).json(&json!({"ms": ms}))
+    };
+    let all: Vec<_> = (0..200).map(|_| tokio::spawn(try_send(sleep(&many, 60_000)))).collect();
+    begun(&server.url, "sleep", 200).await;
+    let waits = tokio::time::timeout(Duration::from_millis(500), try_send(sleep(&one, 1))).await;
+    assert!(waits.is_err(), "another one was served");
+    all[0].abort();
+    let answer = tokio::time::timeout(PATIENCE, send(sleep(&one, 1))).await.expect("a place");
+    assert_eq!(answer.status(), 200);
+    all.iter().for_each(|it| it.abort());
+}
+
+#[tokio::test]
 async fn clients_that_know_beforehand_speak_http_2() {
     let server = sleepy(&[]).await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().expect("a client");
