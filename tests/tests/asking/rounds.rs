@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 use gantry_tests::program::{Program, Target};
 use serde_json::{Value, json};
 
-use crate::client::{Client, accept, asked, text};
+use crate::client::{Client, accept, asked, failure, text};
 
 const KEYS: &str = "ops:write:ops-key,eve:write:eve-key";
 const TOOL: &str = "test_input_required_result_multi_round";
@@ -183,6 +183,22 @@ async fn a_replica_alone_refuses_what_it_took_itself() -> Result<()> {
     let answer = accept("step1", &json!({"name": "Ada"}));
     asked(&client.again(TOOL, &json!({}), &state, answer.clone()).await?, "step2")?;
     refused(&client.again(TOOL, &json!({}), &state, answer).await?, "was used already")
+}
+
+/// It is counted towards `--rate-limit` once, and its tool runs each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_not_asked_for_ever() -> Result<()> {
+    let server = Program::start("everything", &["--rate-limit", "test_input*=1/min"]).await?;
+    let client = Client::new(server.target());
+    let nothing = json!({});
+    let mut answer = client.call(TOOL, &nothing).await?;
+    for _ in 0..32 {
+        let state = asked(&answer, "step1")?;
+        answer = client.again(TOOL, &nothing, &state, accept("step1", &json!({"nmae": "Ada"}))).await?;
+    }
+    ensure!(failure(&answer)?["error"] == "VALIDATION_ERROR", "{answer}");
+    ensure!(failure(&client.call(TOOL, &nothing).await?)?["error"] == "RATE_LIMITED", "not counted");
+    Ok(())
 }
 
 /// A new key in front seals; states of the old one still count.

@@ -17,10 +17,13 @@ use super::patience::Patience;
 use super::seal::{Bound, Seal, State};
 use super::settings::AskArgs;
 use super::used::Used;
-use crate::ToolError;
 use crate::auth::Principal;
+use crate::{Code, ToolError};
 
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// Most rounds of one request: it is counted towards the limits once, and runs in each.
+const MOST: u32 = 32;
 
 /// What makes rounds of a request.
 pub(crate) struct Rounds {
@@ -98,7 +101,7 @@ impl Rounds {
     /// Has the client call again with the answers to these questions.
     ///
     /// # Errors
-    /// `INTERNAL_ERROR` when no state can be made.
+    /// `VALIDATION_ERROR` when they were asked too often; `INTERNAL_ERROR` when no state can be made.
     pub(crate) fn again(
         &self,
         turn: &Turn,
@@ -108,6 +111,11 @@ impl Rounds {
             return Err(ToolError::internal("a question was put to a client that cannot be asked"));
         };
         let mut state = State::clone(&turn.state);
+        if state.rounds == MOST {
+            let message = format!("no answer of {MOST} was enough; call again from the start");
+            return Err(ToolError::new(Code::ValidationError, message));
+        }
+        state.rounds += 1;
         state.asked = questions.keys().cloned().collect();
         // An answer that is asked for again was none.
         state.answers.retain(|name, _| !questions.contains_key(name));

@@ -30,6 +30,9 @@ pub(crate) struct State {
     /// The names of the questions that go with it.
     #[serde(rename = "q", default)]
     pub(crate) asked: Vec<String>,
+    /// How often the client was asked.
+    #[serde(rename = "r", default)]
+    pub(crate) rounds: u32,
 }
 
 /// Which call a state belongs to.
