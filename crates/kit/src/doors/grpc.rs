@@ -13,6 +13,7 @@ use futures::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode, Version};
 use proto::gantry::tool::v1::tool_service_server::ToolServiceServer;
+use tonic::Status;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 
@@ -72,7 +73,7 @@ pub(super) async fn no_service<S: Service>(app: &App<S>, request: Request) -> Re
     let (mut parts, _) = request.into_parts();
     match app.admit(&mut parts).await {
         Ok(_) => status::unimplemented(parts.uri.path(), "").into_http(),
-        Err(refusal) => status::status(&refusal.0).into_http(),
+        Err(refusal) => Status::from(&refusal.0).into_http(),
     }
 }
 
@@ -99,7 +100,7 @@ async fn admitted<S: Service>(State(app): State<Arc<App<S>>>, request: Request, 
     let (mut parts, body) = request.into_parts();
     match app.admit(&mut parts).await {
         Ok(_) => next.run(Request::from_parts(parts, body)).await,
-        Err(refusal) => status::status(&refusal.0).into_http(),
+        Err(refusal) => Status::from(&refusal.0).into_http(),
     }
 }
 
@@ -108,7 +109,7 @@ async fn whole<S: Service>(State(app): State<Arc<App<S>>>, request: Request, nex
     let (parts, body) = request.into_parts();
     match super::read(body, app.max_body_bytes.saturating_add(PREFIX)).await {
         Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
-        Err(error) => status::status(&error.into()).into_http(),
+        Err(error) => Status::from(&error.into()).into_http(),
     }
 }
 

@@ -12,7 +12,6 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::status;
 use crate::app::App;
 use crate::service::Service;
 use crate::{Code, ToolError};
@@ -43,7 +42,7 @@ impl<S: Service> Health for Probes<S> {
         if is_ours(request.get_ref()) {
             Ok(Response::new(answer(state(&self.app).await)))
         } else {
-            Err(status::status(&ToolError::new(Code::NotFound, "there is no such service")))
+            Err(Status::from(&ToolError::new(Code::NotFound, "there is no such service")))
         }
     }
 
@@ -55,7 +54,7 @@ impl<S: Service> Health for Probes<S> {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let Ok(permit) = self.watchers.clone().try_acquire_owned() else {
             let error = ToolError::new(Code::RateLimited, "too many watchers; ask again, or use Check");
-            return Err(status::status(&error));
+            return Err(Status::from(&error));
         };
         let ended = self.app.streams.clone().cancelled_owned();
         let watch =

@@ -12,14 +12,9 @@ use crate::text::clip;
 use crate::{Code, ToolError};
 
 /// The status that an error travels as.
-pub(super) fn status(error: &ToolError) -> Status {
-    with(code(error.code), error)
-}
-
-/// As on every other door, for whoever speaks gRPC without this one.
 impl From<&ToolError> for Status {
     fn from(error: &ToolError) -> Self {
-        status(error)
+        with(code(error.code), error)
     }
 }
 
@@ -44,7 +39,7 @@ pub(super) fn explained(headers: &HeaderMap, path: &str) -> Option<Status> {
         Grpc::Unimplemented => Some(unimplemented(path, status.message())),
         // A service of health or reflection that is not there.
         Grpc::NotFound => None,
-        _ => Some(self::status(&ToolError::new(Code::ValidationError, clip(status.message())))),
+        _ => Some(Status::from(&ToolError::new(Code::ValidationError, clip(status.message())))),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tracing::Instrument;
 
-use super::{message, status};
+use super::message;
 use crate::ToolError;
 use crate::app::App;
 use crate::doors::outcome::outcome;
@@ -51,7 +51,7 @@ pub(super) async fn call<S: Service>(
         let id = NumberOrString::Number(1);
         let called = app.direct.call(id, RequestMetaObject::default(), params, parts).await;
         let result = outcome(called).and_then(message::result);
-        let last = result.map(|result| said(Message::Result(result))).map_err(|error| status::status(&error));
+        let last = result.map(|result| said(Message::Result(result))).map_err(|error| Status::from(&error));
         let _gone = sender.send(last).await;
     };
     let task = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
@@ -72,7 +72,7 @@ async fn next(open: Option<Open>) -> Option<(Item, Option<Open>)> {
         Some(last) => Some((last, None)),
         None => {
             let error = ToolError::internal("the call ended without a result; this is a bug");
-            Some((Err(status::status(&error)), None))
+            Some((Err(Status::from(&error)), None))
         }
     }
 }

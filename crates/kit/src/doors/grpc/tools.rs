@@ -10,7 +10,7 @@ use rmcp::model::CallToolRequestParams;
 use serde_json::{Map, Value};
 use tonic::{Request, Response, Status};
 
-use super::{deadline, message, status, stream, structure};
+use super::{deadline, message, stream, structure};
 use crate::ToolError;
 use crate::app::App;
 use crate::auth::Principal;
@@ -32,7 +32,7 @@ impl<S: Service> ToolService for Tools<S> {
     ) -> Result<Response<ListToolsResponse>, Status> {
         let role = match request.extensions().get::<Principal>() {
             Some(caller) => caller.role,
-            None => return Err(status::status(&ToolError::internal("a request came in without its caller"))),
+            None => return Err(Status::from(&ToolError::internal("a request came in without its caller"))),
         };
         let ListToolsRequest { cursor, page_size } = request.into_inner();
         let size = match usize::try_from(page_size) {
@@ -57,7 +57,7 @@ impl<S: Service> ToolService for Tools<S> {
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.headers = metadata.into_headers();
         parts.extensions = extensions;
-        let refused = |error: ToolError| status::status(&error);
+        let refused = |error: ToolError| Status::from(&error);
         if let Some(patience) = deadline::of(&parts.headers).map_err(refused)? {
             parts.extensions.insert(WaitsFor(patience));
         }
