@@ -72,7 +72,7 @@ impl Locust {
     pub(crate) fn new(args: LocustArgs, kit: Kit) -> anyhow::Result<Self> {
         let Some(url) = args.url()? else { return Ok(Self { inner: None }) };
         let inner = Inner {
-            web: Web::new(url, &args, &kit)?,
+            web: Web::new(url, &args, &kit),
             targets: Targets::new(&args.allow_target_hosts)?,
             max_users: args.max_users,
             max_duration: args.max_duration,

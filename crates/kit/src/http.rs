@@ -1,19 +1,27 @@
 //! Outgoing HTTP: one way to make a client and to send, so that time is bounded and failures have a code.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use http::StatusCode;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::telemetry::Exchange;
 use crate::{Code, Result, ToolError};
 
 /// A client for one upstream. Honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+///
+/// Its TLS is made ready with the first request: a server whose upstream is never asked does without the memory.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: reqwest::Client,
+    inner: Arc<OnceLock<reqwest::Client>>,
     upstream: String,
+    timeout: Duration,
+    authorities: Authorities,
 }
 
 /// Certificates of authorities, beyond the system's or instead of them.
@@ -28,7 +36,7 @@ impl Authorities {
     /// Those of a file in PEM, which errors name as `--ca-file`; none without a file.
     ///
     /// # Errors
-    /// When the file cannot be read or holds no certificate.
+    /// When the file cannot be read, holds no certificate, or one that no authority could have.
     pub fn read(file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(file) = file else { return Ok(Self::default()) };
         Ok(Self { only: false, ..Self::only("--ca-file (GANTRY_CA_FILE)", file)? })
@@ -40,6 +48,10 @@ impl Authorities {
         let pem = std::fs::read(file).with_context(what)?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).with_context(what)?;
         anyhow::ensure!(!certificates.is_empty(), "{}: no certificate in it", what());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            roots.add(certificate.with_context(what)?).with_context(what)?;
+        }
         Ok(Self { certificates, only: true })
     }
 }
@@ -60,21 +72,28 @@ pub(crate) fn builder(authorities: &Authorities) -> reqwest::ClientBuilder {
 
 impl Client {
     /// See [`crate::Kit::http`].
-    pub(crate) fn new(
-        upstream: impl Into<String>,
-        timeout: Duration,
-        authorities: &Authorities,
-    ) -> anyhow::Result<Self> {
-        let inner = builder(authorities)
-            .connect_timeout(Duration::from_secs(5).min(timeout))
-            .timeout(timeout)
-            .build()?;
-        Ok(Self { inner, upstream: upstream.into() })
+    pub(crate) fn new(upstream: impl Into<String>, timeout: Duration, authorities: &Authorities) -> Self {
+        Self { inner: Arc::default(), upstream: upstream.into(), timeout, authorities: authorities.clone() }
     }
 
     /// Begins a request; [`Client::send`] sends it.
-    pub fn request(&self, method: http::Method, url: url::Url) -> reqwest::RequestBuilder {
-        self.inner.request(method, url)
+    ///
+    /// # Errors
+    /// `SERVICE_ERROR` when the machine's certificates cannot be read.
+    pub fn request(&self, method: http::Method, url: url::Url) -> Result<reqwest::RequestBuilder> {
+        Ok(self.client()?.request(method, url))
+    }
+
+    fn client(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.inner.get() {
+            return Ok(client);
+        }
+        let connect = Duration::from_secs(5).min(self.timeout);
+        let built = builder(&self.authorities).connect_timeout(connect).timeout(self.timeout).build();
+        let client = built.map_err(|error| {
+            ToolError::service(format!("{} cannot be asked: no TLS here", self.upstream)).because(&error)
+        })?;
+        Ok(self.inner.get_or_init(|| client))
     }
 
     /// Sends a request. Any status is an answer; see [`Client::ok`].

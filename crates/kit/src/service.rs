@@ -97,10 +97,7 @@ impl Kit {
 
     /// A client for one upstream, named as `upstream` in errors (say which setting leads there). It honours
     /// `HTTPS_PROXY`, `NO_PROXY` and `--ca-file`, follows no redirect and gives up after `timeout`.
-    ///
-    /// # Errors
-    /// When the machine's certificates cannot be read.
-    pub fn http(&self, upstream: impl Into<String>, timeout: Duration) -> anyhow::Result<http::Client> {
+    pub fn http(&self, upstream: impl Into<String>, timeout: Duration) -> http::Client {
         http::Client::new(upstream, timeout, &self.authorities)
     }
 

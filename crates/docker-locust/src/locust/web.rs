@@ -32,15 +32,15 @@ pub(super) struct Web {
 }
 
 impl Web {
-    pub(super) fn new(base: Url, args: &LocustArgs, kit: &Kit) -> anyhow::Result<Self> {
+    pub(super) fn new(base: Url, args: &LocustArgs, kit: &Kit) -> Self {
         let address = address(&base);
-        Ok(Self {
-            client: kit.http(format!("locust at {address} (LOCUST_URL)"), PATIENCE)?,
+        Self {
+            client: kit.http(format!("locust at {address} (LOCUST_URL)"), PATIENCE),
             address,
             base,
             account: Account::new(args),
             cookies: Mutex::new(None),
-        })
+        }
     }
 
     /// Text of a route.
@@ -121,7 +121,7 @@ impl Web {
         cookies: Option<&str>,
     ) -> Result<Response, Error> {
         let takes_form = method == Method::POST;
-        let request = self.client.request(method, url);
+        let request = self.client.request(method, url).map_err(Error::Unreachable)?;
         let request = if takes_form { request.form(form) } else { request.query(form) };
         let request = match cookies {
             Some(cookies) => request.header(header::COOKIE, cookies),

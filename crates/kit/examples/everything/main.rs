@@ -53,7 +53,7 @@ impl Service for Everything {
     type Args = Args;
 
     async fn connect(args: Args, kit: Kit) -> anyhow::Result<Self> {
-        Ok(Self { state: Mutex::default(), upstream: upstream::Upstream::new(args.upstream_url, &kit)?, kit })
+        Ok(Self { state: Mutex::default(), upstream: upstream::Upstream::new(args.upstream_url, &kit), kit })
     }
 
     fn may_watch(&self, _caller: &Principal, uri: &str) -> bool {

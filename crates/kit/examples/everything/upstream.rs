@@ -22,8 +22,8 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn new(url: Option<Url>, kit: &Kit) -> anyhow::Result<Self> {
-        Ok(Self { url, client: kit.http("the upstream (--upstream-url)", TIMEOUT)? })
+    pub(crate) fn new(url: Option<Url>, kit: &Kit) -> Self {
+        Self { url, client: kit.http("the upstream (--upstream-url)", TIMEOUT) }
     }
 }
 
@@ -62,7 +62,7 @@ impl Everything {
             return Err(ToolError::invalid("path", "path must lead to the upstream itself"));
         };
         let client = &self.upstream.client;
-        let mut request = client.request(Method::GET, url);
+        let mut request = client.request(Method::GET, url)?;
         if let Some(credential) = call.upstream().credential() {
             request = request.header(AUTHORIZATION, credential.authorization());
         }

@@ -137,7 +137,7 @@ impl Reviewer {
         let authorities =
             authority.map(|file| Authorities::only("--kube-ca-file (GANTRY_KUBE_CA_FILE)", &file));
         let authorities = authorities.transpose()?.unwrap_or_default();
-        let client = Client::new("the cluster's API server (--kube-api-server)", TIMEOUT, &authorities)?;
+        let client = Client::new("the cluster's API server (--kube-api-server)", TIMEOUT, &authorities);
         own_token(&token_file)?;
         let audience = args.kube_audience.clone();
         Ok(Self { address, client, token_file, audience, room: Semaphore::new(MAX_REVIEWS) })
@@ -156,7 +156,7 @@ impl Reviewer {
             spec["audiences"] = json!([audience]);
         }
         let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec});
-        let request = self.client.request(http::Method::POST, self.address.clone());
+        let request = self.client.request(http::Method::POST, self.address.clone())?;
         let answered = match self.client.send(request.bearer_auth(own).json(&body)).await {
             Ok(response) => self.client.ok_within(response, MAX_ANSWER).await,
             Err(error) => Err(error),

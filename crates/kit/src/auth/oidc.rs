@@ -58,7 +58,7 @@ impl Oidc {
     ) -> anyhow::Result<Self> {
         let (expected, jwks) = settings(args)?;
         let upstream = format!("the identity provider {}", expected.issuer);
-        let client = Client::new(upstream, TIMEOUT, authorities)?;
+        let client = Client::new(upstream, TIMEOUT, authorities);
         let source = Source { issuer: expected.issuer.clone(), jwks, client };
         Ok(Self {
             provider: Provider::start(source, background),

@@ -171,7 +171,7 @@ impl Source {
     }
 
     async fn get(&self, address: Url) -> Result<bytes::Bytes> {
-        let request = self.client.request(http::Method::GET, address).header("accept", "application/json");
+        let request = self.client.request(http::Method::GET, address)?.header("accept", "application/json");
         let answered = match self.client.send(request).await {
             Ok(response) => self.client.ok_within(response, MAX_DOCUMENT).await,
             Err(error) => Err(error),

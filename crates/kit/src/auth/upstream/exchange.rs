@@ -78,7 +78,7 @@ impl Exchange {
         }
         let service = Service {
             url,
-            client: Client::new("the token service (--exchange-url)", TIMEOUT, authorities)?,
+            client: Client::new("the token service (--exchange-url)", TIMEOUT, authorities),
             client_id: args.exchange_client_id.clone(),
             secret_file: args.exchange_client_secret_file.clone(),
             audience: args.exchange_audience.clone(),
@@ -119,7 +119,7 @@ impl Service {
         ];
         form.extend(self.audience.as_deref().map(|audience| ("audience", audience)));
         form.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
-        let mut request = self.client.request(http::Method::POST, self.url.clone());
+        let mut request = self.client.request(http::Method::POST, self.url.clone())?;
         match (&self.client_id, &self.secret_file) {
             (Some(id), Some(file)) => {
                 let secret = secret(file).map_err(|error| {
