@@ -121,7 +121,7 @@ impl Telemetry {
         authorities: &Authorities,
     ) -> anyhow::Result<Option<Carrier>> {
         let Some(target) = args.target(signal)? else { return Ok(None) };
-        let wire = Wire::new(target, authorities)?;
+        let wire = Wire::new(target, authorities);
         let dropped = self.dropped.get_or_create_owned(&labels(signal));
         Ok(Some(Carrier { signal, wire, patience: args.otel_bsp_export_timeout, dropped, down: None }))
     }

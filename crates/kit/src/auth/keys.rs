@@ -59,6 +59,7 @@ impl Keys {
         if let Some(file) = file {
             let what = || format!("--api-keys-file (GANTRY_API_KEYS_FILE) {}", file.display());
             let text = std::fs::read_to_string(file).with_context(what)?;
+            keys.0.reserve(text.lines().count());
             for (at, line) in text.lines().enumerate() {
                 if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
                     keys.insert(line).with_context(|| format!("{}, line {}", what(), at + 1))?;
@@ -103,12 +104,12 @@ impl Keys {
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    for (byte, [high, low]) in bytes.iter_mut().zip(*pairs) {
+        *byte = 16 * digit(high)? + digit(low)?;
     }
     Some(bytes)
 }

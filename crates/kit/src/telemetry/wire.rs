@@ -1,6 +1,7 @@
 //! One export over the wire: OTLP is a POST of protobuf, in gRPC a framed one, so that one client with one way to
 //! proxies, authorities and secrets serves both.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -37,21 +38,32 @@ impl Failure {
     }
 }
 
-/// A way to one target.
+/// A way to one target. Its client is made with the first export, on the exporter's thread: reading the machine's
+/// certificates takes longer than all else that a start does.
 pub(super) struct Wire {
-    client: reqwest::Client,
+    client: OnceCell<reqwest::Client>,
+    authorities: Authorities,
     target: Target,
 }
 
 impl Wire {
-    pub(super) fn new(target: Target, authorities: &Authorities) -> reqwest::Result<Self> {
-        let builder = crate::http::builder(authorities).timeout(target.timeout);
+    pub(super) fn new(target: Target, authorities: &Authorities) -> Self {
+        Self { client: OnceCell::new(), authorities: authorities.clone(), target }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, Failure> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let builder = crate::http::builder(&self.authorities).timeout(self.target.timeout);
         // gRPC without TLS is HTTP/2 from the first byte; with TLS both agree on it.
-        let builder = match target.protocol {
+        let builder = match self.target.protocol {
             Protocol::Http => builder.http1_only(),
             Protocol::Grpc => builder.http2_prior_knowledge(),
         };
-        Ok(Self { client: builder.build()?, target })
+        let client =
+            builder.build().map_err(|error| Failure::lasting(format!("no client for it: {error}")))?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Where it leads, fit for a log.
@@ -78,7 +90,8 @@ impl Wire {
             clippy::disallowed_methods,
             reason = "an export is no call of a tool, and must not be traced itself"
         )]
-        let answer = self.client.execute(request).await.map_err(|error| unreachable(&error.without_url()))?;
+        let answer =
+            self.client()?.execute(request).await.map_err(|error| unreachable(&error.without_url()))?;
         let answer = http::Response::<reqwest::Body>::from(answer);
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await;
