@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use clap::ValueEnum;
@@ -365,6 +366,11 @@ fn warn_of_http(setting: &str, url: &url::Url) {
     if url.scheme() != "https" && !local {
         tracing::warn!(setting, "not https: whoever can change what is on the way can be anybody here");
     }
+}
+
+/// Seconds since 1970, as tokens and the edge's words count them.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,7 +2,7 @@
 //! provider's keys; a token that was verified once is known by its digest until it ends.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use moka::sync::Cache;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::args::OidcArgs;
 use super::background::Background;
 use super::credential::{Fingerprint, refuse};
 use super::roles::{Claims, Roles, claim};
-use super::{Principal, Subject, warn_of_http};
+use super::{Principal, Subject, now, warn_of_http};
 use crate::http::{Authorities, Client};
 use crate::{Result, ToolError};
 use provider::{Provider, Source};
@@ -144,8 +144,4 @@ fn settings(args: &OidcArgs) -> anyhow::Result<(Expected, Option<Url>)> {
 /// The issuer is told to everyone.
 fn is_nobodys(address: &Url) -> bool {
     address.username().is_empty() && address.password().is_none()
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

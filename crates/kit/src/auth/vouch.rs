@@ -7,7 +7,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use aws_lc_rs::hmac;
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::credential::refuse;
 use super::followed::Followed;
-use super::{Principal, Role, Subject};
+use super::{Principal, Role, Subject, now};
 use crate::ToolError;
 
 /// The header that carries the edge's word.
@@ -171,10 +170,6 @@ fn read(file: &Path) -> anyhow::Result<Vec<hmac::Key>> {
         .collect::<anyhow::Result<_>>()?;
     anyhow::ensure!(!keys.is_empty(), "no key in it");
     Ok(keys)
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
