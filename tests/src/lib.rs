@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod docker;
 pub mod door;
 pub mod events;
+pub mod forge;
 mod grpc;
 pub mod locust;
 pub mod program;
