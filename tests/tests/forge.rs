@@ -58,8 +58,8 @@ async fn a_push_becomes_a_run_with_its_log_and_artifact() -> Result<()> {
     let sha = forge.push(alice, "alice/demo", "main", &files).await?;
     let mut task = runner.take().await?;
     let lines: Vec<_> = (0..50_000).map(|n| format!("line {n}")).collect();
-    task.step(["cc main.c"], Outcome::Success).await?;
-    task.step(lines.clone(), Outcome::Failure).await?;
+    task.step("compile", ["cc main.c"], Outcome::Success).await?;
+    task.step("check", lines.clone(), Outcome::Failure).await?;
     task.artifact("report", EMPTY_ZIP).await?;
     let base = "/repos/alice/demo/actions";
     let jobs = forge.get(&alice.token, &format!("{base}/jobs")).await?;
@@ -77,9 +77,12 @@ async fn a_push_becomes_a_run_with_its_log_and_artifact() -> Result<()> {
     assert_eq!(steps, [(&json!("compile"), &json!("failure")), (&json!("check"), &json!("failure"))]);
 
     let log = forge.bytes(&alice.token, &format!("{base}/jobs/{}/logs", job["id"])).await?;
-    let log: Vec<_> = str::from_utf8(&log)?.lines().map(|line| line.split_once(' ').map(|it| it.1)).collect();
-    assert_eq!((log[0], log[50_001], log.len()), (Some("cc main.c"), Some("Job failed"), 50_002));
-    assert!(log[1..].iter().zip(&lines).all(|(got, sent)| *got == Some(sent)));
+    let log: Vec<_> =
+        str::from_utf8(&log)?.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect();
+    let compile = ["⭐ Run Main compile", "cc main.c", "  ✅  Success - Main compile", "⭐ Run Main check"];
+    assert_eq!(log[..4], compile);
+    assert!(log[4..50_004].iter().eq(&lines));
+    assert_eq!(log[50_004..], ["  ❌  Failure - Main check", "🏁  Job failed"]);
 
     let artifacts = forge.get(&alice.token, &format!("{base}/runs/{}/artifacts", run["id"])).await?;
     let artifact = &artifacts["artifacts"][0];

@@ -28,8 +28,6 @@ INSTALL_LOCK = true
 PASSWORD_HASH_ALGO = pbkdf2$1$10
 [service]
 DISABLE_REGISTRATION = true
-[picture]
-DISABLE_GRAVATAR = true
 [webhook]
 ALLOWED_HOST_LIST = loopback
 [actions]

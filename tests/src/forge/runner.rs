@@ -1,6 +1,8 @@
 //! A runner for Gitea's Actions: it speaks the runner's protocol (Connect with JSON, `runner.v1` of
-//! code.gitea.io/actions-proto-go) and the upload of artifacts, and runs nothing: a test says what the steps did.
+//! code.gitea.io/actions-proto-go) and the upload of artifacts, and runs nothing: a test says what the steps did. The
+//! lines it adds of its own are those of Gitea's runner (gitea.com/gitea/act, `pkg/runner`).
 
+use std::iter;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -24,6 +26,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Success => "  ✅  Success",
+            Self::Failure => "  ❌  Failure",
+        }
+    }
+
     fn wire(self) -> &'static str {
         match self {
             Self::Success => "RESULT_SUCCESS",
@@ -100,14 +109,17 @@ pub struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// The job's next step, in the workflow's order: what it prints, and how it ends.
+    /// The job's next step, in the workflow's order: its name there, what it prints, and how it ends.
     pub async fn step(
         &mut self,
+        name: &str,
         lines: impl IntoIterator<Item = impl Into<String>>,
         outcome: Outcome,
     ) -> Result<()> {
         let (first, started) = (self.lines, Timestamp::now());
-        let mut lines = lines.into_iter().map(Into::into).peekable();
+        let (head, tail) = (format!("⭐ Run Main {name}"), format!("{} - Main {name}", outcome.mark()));
+        let lines = lines.into_iter().map(Into::into);
+        let mut lines = iter::once(head).chain(lines).chain(iter::once(tail)).peekable();
         while lines.peek().is_some() {
             self.print(lines.by_ref().take(LINES).collect(), false).await?;
         }
@@ -148,8 +160,11 @@ impl Task<'_> {
     /// Ends the job: as failed if a step failed. Steps that were not reported never started.
     pub async fn finish(mut self) -> Result<()> {
         let failed = self.steps.iter().any(|step| step["result"] == Outcome::Failure.wire());
-        let (outcome, last) =
-            if failed { (Outcome::Failure, "Job failed") } else { (Outcome::Success, "Job succeeded") };
+        let (outcome, last) = if failed {
+            (Outcome::Failure, "🏁  Job failed")
+        } else {
+            (Outcome::Success, "🏁  Job succeeded")
+        };
         self.print(vec![last.to_owned()], true).await?;
         let state = json!({
             "id": self.id, "result": outcome.wire(), "steps": self.steps,
