@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -68,6 +69,8 @@ impl Forge {
         let program = Path::new(programs).join("gitea");
         let port = free_port()?;
         std::fs::write(folder.path().join("app.ini"), config::ini(folder.path(), Path::new(programs), port))?;
+        let client =
+            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let log = File::create(folder.path().join("log"))?;
         let child = command(&program, folder.path())
             .arg("web")
@@ -76,8 +79,6 @@ impl Forge {
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
         let admin = User { name: "operator".into(), token: String::new() };
-        let client =
-            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let url = format!("http://127.0.0.1:{port}");
         let mut forge = Self { url, admin, users: vec![], folder, child, client };
         forge.await_health().await?;
@@ -99,17 +100,11 @@ impl Forge {
     async fn furnish(&mut self, program: PathBuf) -> Result<()> {
         let mut command = command(&program, self.folder.path());
         command.args(["admin", "user", "create", "--admin", "--must-change-password=false"]);
-        command.args([
-            "--username",
-            &self.admin.name,
-            "--password",
-            PASSWORD,
-            "--email",
-            "operator@example.com",
-        ]);
+        command.args(["--username", &self.admin.name, "--email", "operator@example.com"]);
+        command.args(["--password", PASSWORD]);
         let made = tokio::task::spawn_blocking(move || command.output()).await??;
         ensure!(made.status.success(), "{}", String::from_utf8_lossy(&[made.stdout, made.stderr].concat()));
-        self.admin.token = self.token("operator", &["all"]).await?;
+        self.admin.token = self.token(&self.admin.name, &["all"]).await?;
         for name in ["alice", "bob"] {
             let user = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD,
                               "must_change_password": false});
@@ -131,7 +126,7 @@ impl Forge {
 
     /// A further token of a user, good for these scopes (`read:repository`, `write:issue`, `all`…).
     pub async fn token(&self, user: &str, scopes: &[&str]) -> Result<String> {
-        let name = format!("token {:?}", Instant::now());
+        let name = Timestamp::now().to_string(); // another one each time
         let request = self.client.post(format!("{}/api/v1/users/{user}/tokens", self.url));
         let request = request.basic_auth(user, Some(PASSWORD)).json(&json!({"name": name, "scopes": scopes}));
         let body = self.send(request).await?;
