@@ -28,7 +28,7 @@ impl Service for Fuzzed {
         Ok(Self { kit })
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![Self::router()]
     }
 }

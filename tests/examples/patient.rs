@@ -29,7 +29,7 @@ impl Service for Patient {
         Ok(Self)
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![Self::tool_router()]
     }
 }

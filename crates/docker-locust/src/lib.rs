@@ -114,11 +114,11 @@ impl Service for DockerLocust {
         Ok(Self { replacer, reveal_env: docker.reveal_env, locust, databases })
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Args) -> Vec<ToolRouter<Self>> {
         tools::tools()
     }
 
-    fn aliases() -> Aliases<Self> {
+    fn aliases(_args: &Args) -> Aliases<Self> {
         tools::aliases()
     }
 

@@ -56,20 +56,20 @@ impl<S: Service> Catalog<S> {
     /// # Errors
     /// A tool without title, description or annotations, two tools of one name, an alias of nothing, or a glob of
     /// the policy that names no tool.
-    pub(crate) fn new(policy: &Policy, metrics: &Metrics) -> anyhow::Result<Self> {
-        let aliases = S::aliases();
+    pub(crate) fn new(args: &S::Args, policy: &Policy, metrics: &Metrics) -> anyhow::Result<Self> {
+        let aliases = S::aliases(args);
         let mut catalog = Self { entries: HashMap::new(), order: vec![] };
-        for router in S::tools() {
+        for router in S::tools(args) {
             catalog.add(router, true, &[], policy, metrics)?;
         }
-        catalog.add(aliases.router, false, aliases.of, policy, metrics)?;
+        catalog.add(aliases.router, false, &aliases.of, policy, metrics)?;
         catalog.order = catalog.entries.keys().cloned().collect();
         catalog.order.sort_unstable();
         policy.check(&catalog.order)?;
         for (tool, _) in S::TASKS {
             anyhow::ensure!(catalog.entries.contains_key(*tool), "a task of no tool: {tool}");
         }
-        for (alias, tool) in aliases.of {
+        for (alias, tool) in &aliases.of {
             anyhow::ensure!(catalog.entries.contains_key(*alias), "alias {alias} is not a tool");
             anyhow::ensure!(catalog.entries.contains_key(*tool), "alias {alias} stands for no tool: {tool}");
         }

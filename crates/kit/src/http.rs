@@ -1,6 +1,6 @@
 //! Outgoing HTTP: one way to make a client and to send, so that time is bounded and failures have a code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,6 +22,14 @@ pub struct Client {
     upstream: String,
     timeout: Duration,
     authorities: Authorities,
+    way: Way,
+}
+
+/// How an upstream is reached, where that is not by its address and a certificate that is checked.
+#[derive(Debug, Clone, Default)]
+struct Way {
+    socket: Option<PathBuf>,
+    any_certificate: bool,
 }
 
 /// Certificates of authorities, beyond the system's or instead of them.
@@ -73,7 +81,22 @@ pub(crate) fn builder(authorities: &Authorities) -> reqwest::ClientBuilder {
 impl Client {
     /// See [`crate::Kit::http`].
     pub(crate) fn new(upstream: impl Into<String>, timeout: Duration, authorities: &Authorities) -> Self {
-        Self { inner: Arc::default(), upstream: upstream.into(), timeout, authorities: authorities.clone() }
+        let (upstream, authorities) = (upstream.into(), authorities.clone());
+        Self { inner: Arc::default(), upstream, timeout, authorities, way: Way::default() }
+    }
+
+    /// Goes through this Unix socket, whatever the address says.
+    #[must_use]
+    pub fn through_socket(mut self, socket: Option<PathBuf>) -> Self {
+        self.way.socket = socket;
+        self
+    }
+
+    /// Believes any certificate when `any` is true: only where the operator says so.
+    #[must_use]
+    pub fn believing_any_certificate(mut self, any: bool) -> Self {
+        self.way.any_certificate = any;
+        self
     }
 
     /// Begins a request; [`Client::send`] sends it.
@@ -89,8 +112,14 @@ impl Client {
             return Ok(client);
         }
         let connect = Duration::from_secs(5).min(self.timeout);
-        let built = builder(&self.authorities).connect_timeout(connect).timeout(self.timeout).build();
-        let client = built.map_err(|error| {
+        let mut builder = builder(&self.authorities)
+            .connect_timeout(connect)
+            .timeout(self.timeout)
+            .tls_danger_accept_invalid_certs(self.way.any_certificate);
+        if let Some(socket) = &self.way.socket {
+            builder = builder.unix_socket(socket.as_path());
+        }
+        let client = builder.build().map_err(|error| {
             ToolError::service(format!("{} cannot be asked: no TLS here", self.upstream)).because(&error)
         })?;
         Ok(self.inner.get_or_init(|| client))

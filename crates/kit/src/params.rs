@@ -4,7 +4,7 @@ use rmcp::ErrorData;
 use rmcp::handler::server::common::FromContextPart;
 use rmcp::handler::server::tool::ToolCallContext;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::ToolError;
@@ -26,16 +26,18 @@ impl<T: JsonSchema> JsonSchema for Parameters<T> {
 impl<S, T: DeserializeOwned> FromContextPart<ToolCallContext<'_, S>> for Parameters<T> {
     fn from_context_part(context: &mut ToolCallContext<'_, S>) -> Result<Self, ErrorData> {
         let arguments = context.arguments.take().unwrap_or_default();
-        Ok(Self(read(arguments)?))
+        Ok(Self(read(Value::Object(arguments))?))
     }
 }
 
-/// Reads arguments into `T`.
+/// Reads arguments into `T`, for a tool that does not have all of them in one type.
 ///
 /// # Errors
 /// `VALIDATION_ERROR` with the path of the first bad argument in `details.field`.
-pub(crate) fn read<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, ToolError> {
-    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+pub fn read<'de, T: Deserialize<'de>>(
+    arguments: impl Deserializer<'de, Error = serde_json::Error>,
+) -> Result<T, ToolError> {
+    serde_path_to_error::deserialize(arguments).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
         let field = field(&path, &message);
@@ -120,7 +122,7 @@ mod tests {
             (json!({"name": "x", "inner": [{}]}), "inner[0].lines"),
             (json!({"name": "x", "inner": [{"lines": 1, "odd": 2}]}), "inner[0].odd"),
         ] {
-            let error = read::<Input>(arguments.as_object().expect("object").clone()).expect_err("bad");
+            let error = read::<Input>(arguments.as_object().expect("object")).expect_err("bad");
             assert_eq!(error.details["field"], field, "{error}");
         }
     }
@@ -128,7 +130,7 @@ mod tests {
     #[test]
     fn a_long_value_does_not_come_back_whole() {
         let arguments = json!({"name": "x", "inner": "y".repeat(1_000_000)});
-        let error = read::<Input>(arguments.as_object().expect("object").clone()).expect_err("bad");
+        let error = read::<Input>(arguments.as_object().expect("object")).expect_err("bad");
         assert!(error.to_json().len() < 1000);
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// Rewrites a generated schema: inlines `$ref`, drops `null` alternatives and number formats. One with a
 /// condition was written by hand, for what plain words cannot say, and is left as it is.
-pub(crate) fn plain(schema: &Map<String, Value>) -> Map<String, Value> {
+pub fn plain(schema: &Map<String, Value>) -> Map<String, Value> {
     if schema.contains_key("if") {
         return schema.clone();
     }

@@ -46,12 +46,13 @@ pub trait Service: ServerHandler + Sized {
     /// upstream is no error here: tools and checks tell it.
     fn connect(args: Self::Args, kit: Kit) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
-    /// Its tools, a router a file. Adding routers up would let one tool silently take another's name.
-    fn tools() -> Vec<ToolRouter<Self>>;
+    /// Its tools under these settings, a router a file. Adding routers up would let one tool silently take another's
+    /// name.
+    fn tools(args: &Self::Args) -> Vec<ToolRouter<Self>>;
 
     /// Names that only REST and old clients know; not listed over MCP.
-    fn aliases() -> Aliases<Self> {
-        Aliases { router: ToolRouter::new(), of: &[] }
+    fn aliases(_args: &Self::Args) -> Aliases<Self> {
+        Aliases { router: ToolRouter::new(), of: vec![] }
     }
 
     /// Whether this caller may watch this resource: that there is one, and that it may be read by the caller.
@@ -70,13 +71,14 @@ pub struct Aliases<S> {
     /// The tools.
     pub router: ToolRouter<S>,
     /// Pairs of an alias and the tool it stands for: whatever the operator says of the tool holds for both.
-    pub of: &'static [(&'static str, &'static str)],
+    pub of: Vec<(&'static str, &'static str)>,
 }
 
 /// What the chassis lends to a server.
 #[derive(Debug, Clone)]
 pub struct Kit {
     pub(crate) max_output_bytes: usize,
+    pub(crate) read_only: bool,
     pub(crate) changes: TaskTracker,
     pub(crate) news: Arc<Changes>,
     pub(crate) authorities: Authorities,
@@ -93,6 +95,11 @@ impl Kit {
     /// How much of a result one [`crate::Text`] may take; the rest is room for the other fields.
     pub fn text_limit(&self) -> usize {
         self.max_output_bytes - self.max_output_bytes / 8
+    }
+
+    /// Whether the operator lets nothing be changed; such tools are closed, and a client may see to it too.
+    pub fn read_only(&self) -> bool {
+        self.read_only
     }
 
     /// A client for one upstream, named as `upstream` in errors (say which setting leads there). It honours
@@ -172,6 +179,7 @@ mod tests {
     #[test]
     fn a_change_without_its_caller_is_still_logged_as_the_callers() {
         let kit = Kit {
+            read_only: false,
             max_output_bytes: 1,
             changes: TaskTracker::new(),
             authorities: Authorities::default(),

@@ -52,7 +52,7 @@ impl Service for Desk {
         Ok(Self { crowd: Barrier::new(CROWD) })
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![Self::router()]
     }
 

@@ -36,12 +36,12 @@ impl Service for Temper {
         Ok(Self { kit })
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![Self::router()]
     }
 
-    fn aliases() -> Aliases<Self> {
-        Aliases { router: Self::alias_router(), of: &[("old_write", "write")] }
+    fn aliases(_args: &Self::Args) -> Aliases<Self> {
+        Aliases { router: Self::alias_router(), of: vec![("old_write", "write")] }
     }
 
     fn checks(&self) -> Vec<Check<'_>> {

@@ -42,7 +42,7 @@ impl Service for Sleepy {
         Ok(Self)
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![Self::router()]
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn aliases() -> Aliases<DockerLocust> {
         + DockerLocust::update_configuration_router()
         + DockerLocust::run_diagnostics_router()
         + DockerLocust::docker_ps_router();
-    let of = &[
+    let of = vec![
         ("check_system_health", "docker_container_list"),
         ("get_service_logs", "docker_logs"),
         ("restart_service", "docker_restart"),

@@ -36,7 +36,7 @@ impl Service for Who {
         Ok(Self { name, running: Arc::default() })
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![Self::router()]
     }
 }

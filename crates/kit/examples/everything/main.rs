@@ -60,7 +60,7 @@ impl Service for Everything {
         resources::read(uri, self.state()).is_ok()
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![
             Self::basics(),
             Self::changes(),

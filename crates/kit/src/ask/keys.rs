@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use rmcp::model::RequestStateCodec;
 use sha2::{Digest, Sha256};
 
-use crate::auth::followed::Followed;
+use crate::followed::Followed;
 
 const SETTING: &str = "--state-key-file (GANTRY_STATE_KEY_FILE)";
 

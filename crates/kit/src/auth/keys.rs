@@ -8,8 +8,8 @@ use subtle::ConstantTimeEq;
 
 use super::args::AuthArgs;
 use super::credential::{Fingerprint, fingerprint};
-use super::followed::Followed;
 use super::{Principal, hex};
+use crate::followed::Followed;
 
 /// A key with fewer characters than this is worth a warning.
 const SHORT: usize = 16;

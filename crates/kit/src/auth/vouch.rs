@@ -16,9 +16,9 @@ use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::credential::refuse;
-use super::followed::Followed;
 use super::{Principal, Role, Subject, now};
 use crate::ToolError;
+use crate::followed::Followed;
 
 /// The header that carries the edge's word.
 pub const HEADER: HeaderName = HeaderName::from_static("x-gantry-principal");

@@ -17,7 +17,7 @@ use crate::settings::{Settings, Transport};
 
 /// Does what a subcommand says; what it prints goes to stdout.
 pub(super) async fn perform<S: Service>(verb: &Verb, invocation: &Invocation) -> anyhow::Result<ExitCode> {
-    let settings = || invocation.arguments::<Program<S::Args>>().settings;
+    let program = || invocation.arguments::<Program<S::Args>>();
     let (text, good) = match verb {
         Verb::Check { json } => {
             let report = check::<S>(invocation).await;
@@ -25,12 +25,13 @@ pub(super) async fn perform<S: Service>(verb: &Verb, invocation: &Invocation) ->
             (text.into_bytes(), report.is_good())
         }
         Verb::Tools { json } => {
-            let catalog =
-                Catalog::<S>::new(&Policy::new(&settings())?, &Metrics::new(S::SLUG, Arc::default()))?;
+            let Program { service, settings, .. } = program();
+            let metrics = Metrics::new(S::SLUG, Arc::default());
+            let catalog = Catalog::<S>::new(&service, &Policy::new(&settings)?, &metrics)?;
             (cli::catalogue(&catalog.tools(Role::Admin), *json)?.into_bytes(), true)
         }
         Verb::Config(asked) => {
-            let reach = reach::<S>(&settings(), asked.stdio)?;
+            let reach = reach::<S>(&program().settings, asked.stdio)?;
             (cli::agents::configuration(S::SLUG, &reach, asked)?.into_bytes(), true)
         }
         Verb::Common(common) => (common.text(command::<S>())?, true),

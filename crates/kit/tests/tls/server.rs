@@ -35,7 +35,7 @@ impl Service for Napper {
         Ok(Self)
     }
 
-    fn tools() -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
         vec![Self::router()]
     }
 }

@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 const POLL: Duration = Duration::from_secs(1);
 
 /// What was read from a file, as it is now.
-pub(crate) struct Followed<T>(Arc<RwLock<T>>);
+#[derive(Debug)]
+pub struct Followed<T>(Arc<RwLock<T>>);
 
 impl<T: Send + Sync + 'static> Followed<T> {
     /// A value that no file changes.
-    pub(crate) fn fixed(value: T) -> Self {
+    pub fn fixed(value: T) -> Self {
         Self(Arc::new(RwLock::new(value)))
     }
 
@@ -21,7 +22,7 @@ impl<T: Send + Sync + 'static> Followed<T> {
     ///
     /// # Errors
     /// Those of the first `read`, and of starting the thread.
-    pub(crate) fn read(
+    pub fn read(
         file: PathBuf,
         read: impl Fn() -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<Self> {
@@ -33,7 +34,7 @@ impl<T: Send + Sync + 'static> Followed<T> {
     }
 
     /// The value as it is now. Not to be held across anything slow.
-    pub(crate) fn get(&self) -> RwLockReadGuard<'_, T> {
+    pub fn get(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,322 @@
+//! Requests to one forge: where they go, with which credential, which are tried again, and what its refusals mean.
+
+pub(crate) mod path;
+pub(crate) mod version;
+
+use std::path::Path as FsPath;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use kit::{Code, Followed, Kit, ToolError};
+use reqwest::Response;
+use serde::Deserialize;
+use url::Url;
+
+use crate::args::Args;
+use crate::client::path::Path;
+use crate::client::version::Version;
+use crate::error::{Error, Result};
+
+/// A read is tried so often.
+const ATTEMPTS: u32 = 3;
+/// Before the second attempt; the third waits three times as long.
+const BACKOFF: Duration = Duration::from_millis(250);
+/// Longer than this nobody waits for a forge that asks for patience.
+const MAX_PATIENCE: Duration = Duration::from_secs(10);
+/// Repositories are renamed, and renamed again.
+const MAX_REDIRECTS: u32 = 5;
+/// Answers that are read as a whole are no larger.
+const MAX_ANSWER: usize = 64 << 20;
+/// How long a version is believed.
+const VERSION_AGE: Duration = Duration::from_secs(60);
+
+/// One forge.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: kit::http::Client,
+    base: Url,
+    own: Followed<Option<HeaderValue>>,
+    version: Mutex<Option<(Instant, Version)>>,
+    pub(crate) args: Args,
+    pub(crate) kit: Kit,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) path: &'a Path,
+    /// In the form of a URL's query.
+    pub(crate) query: String,
+    pub(crate) body: Option<Body>,
+}
+
+/// What is sent along.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub(crate) content_type: HeaderValue,
+    pub(crate) bytes: Bytes,
+}
+
+impl Request<'_> {
+    fn reads(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+}
+
+/// A whole answer of success.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Bytes,
+}
+
+impl Client {
+    pub(crate) fn new(args: Args, kit: Kit) -> anyhow::Result<Self> {
+        let own = match (&args.gitea_access_token, args.gitea_access_token_file.clone()) {
+            (Some(_), Some(_)) => anyhow::bail!(
+                "GITEA_ACCESS_TOKEN and GITEA_ACCESS_TOKEN_FILE are both set; only one can be meant"
+            ),
+            (Some(token), None) => Followed::fixed(Some(authorization("GITEA_ACCESS_TOKEN", token)?)),
+            (None, Some(file)) => Followed::read(file.clone(), move || read_token(&file).map(Some))?,
+            (None, None) => Followed::fixed(None),
+        };
+        let http = kit
+            .http("gitea (GITEA_HOST)", args.gitea_timeout)
+            .through_socket(args.gitea_unix_socket.clone())
+            .believing_any_certificate(args.insecure);
+        Ok(Self { http, base: args.gitea_host.clone(), own, version: Mutex::default(), args, kit })
+    }
+
+    /// The credential of the server's own.
+    pub(crate) fn own(&self) -> Option<HeaderValue> {
+        self.own.get().clone()
+    }
+
+    /// Where the forge is.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Sends a request and reads its answer whole.
+    pub(crate) async fn exchange(
+        &self,
+        authorization: Option<&HeaderValue>,
+        request: &Request<'_>,
+    ) -> Result<Answered> {
+        let response = self.open(authorization, request).await?;
+        let headers = response.headers().clone();
+        let bytes = self.http.body_within(response, MAX_ANSWER).await?;
+        Ok(Answered { headers, bytes })
+    }
+
+    /// Sends a request, and gives an answer of success to be read piece by piece.
+    pub(crate) async fn open(
+        &self,
+        authorization: Option<&HeaderValue>,
+        request: &Request<'_>,
+    ) -> Result<Response> {
+        self.within_reach(request.path)?;
+        let mut url = request.path.url(&self.base)?;
+        url.set_query(Some(&request.query).filter(|query| !query.is_empty()).map(String::as_str));
+        let (mut attempt, mut redirects) = (1, 0);
+        loop {
+            let outcome = self.send(authorization, request, url.clone()).await;
+            let again = request.reads() && attempt < ATTEMPTS;
+            match outcome {
+                Ok(response) if response.status().is_redirection() && redirects < MAX_REDIRECTS => {
+                    redirects += 1;
+                    url = self.redirected(&url, &response)?;
+                }
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => match patience(&response, attempt).filter(|_| again) {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => return Err(self.refusal(response).await),
+                },
+                Err(error) if again && error.code == Code::ServiceError => {
+                    tokio::time::sleep(backoff(attempt)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn send(
+        &self,
+        authorization: Option<&HeaderValue>,
+        request: &Request<'_>,
+        url: Url,
+    ) -> Result<Response, ToolError> {
+        let mut builder = self.http.request(request.method.clone(), url)?;
+        if let Some(value) = authorization {
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        if let Some(Body { content_type, bytes }) = &request.body {
+            builder = builder.header(CONTENT_TYPE, content_type).body(bytes.clone());
+        }
+        self.http.send(builder).await
+    }
+
+    /// Where a renamed repository is now. The method stays, or a write would be lost; the address must be the forge's
+    /// own, or the token would leave.
+    fn redirected(&self, from: &Url, response: &Response) -> Result<Url> {
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let location = location.ok_or_else(|| Error::Unexpected("a redirect to nowhere".into()))?;
+        let mut to = from.join(location).map_err(|_| Error::Elsewhere(kit::clip(location)))?;
+        if to.origin() != self.base.origin() {
+            return Err(Error::Elsewhere(kit::clip(&to.origin().ascii_serialization())));
+        }
+        let base = format!("{}/api/v1/", self.base.path().trim_end_matches('/'));
+        if let Some(path) = to.path().strip_prefix(&base) {
+            self.within_reach(&Path::parse("location", path)?)?;
+        }
+        if to.query().is_none() {
+            to.set_query(from.query());
+        }
+        Ok(to)
+    }
+
+    /// Whether the operator lets this server touch it.
+    fn within_reach(&self, path: &Path) -> Result<()> {
+        match path.place() {
+            Some((owner, name)) => self.may_touch(owner, name),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the operator lets this server touch this owner, or this repository of theirs. With only repositories
+    /// allowed, an owner as such is out of reach.
+    pub(crate) fn may_touch(&self, owner: &str, name: Option<&str>) -> Result<()> {
+        let Args { allow_owners, allow_repos, .. } = &self.args;
+        if allow_owners.is_empty() && allow_repos.is_empty() {
+            return Ok(());
+        }
+        let options = glob::MatchOptions { case_sensitive: false, ..glob::MatchOptions::default() };
+        let whole = name.map_or_else(|| owner.to_owned(), |name| format!("{owner}/{name}"));
+        let allowed = allow_owners.iter().any(|glob| glob.matches_with(owner, options))
+            || name.is_some() && allow_repos.iter().any(|glob| glob.matches_with(&whole, options));
+        if allowed { Ok(()) } else { Err(Error::OutOfReach(kit::clip(&whole))) }
+    }
+
+    /// What the forge says of itself; asked once a minute at most.
+    pub(crate) async fn version(&self, authorization: Option<&HeaderValue>) -> Result<Version> {
+        let known = self.version.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, version)) = known.filter(|(asked, _)| asked.elapsed() < VERSION_AGE) {
+            return Ok(version);
+        }
+        #[derive(Deserialize)]
+        struct Said {
+            version: String,
+        }
+        let path = Path::of("version");
+        let request = Request { method: Method::GET, path: &path, query: String::new(), body: None };
+        let Said { version } = read(&self.exchange(authorization, &request).await?.bytes)?;
+        let version = Version::parse(&version);
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), version.clone()));
+        Ok(version)
+    }
+
+    /// Whether the forge answers, and which it is.
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<String, String> {
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match self.version(self.own().as_ref()).await {
+            Ok(version) => Ok(version.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What an answer that is none of success means.
+    async fn refusal(&self, response: Response) -> Error {
+        #[derive(Default, Deserialize)]
+        struct Said {
+            #[serde(default)]
+            message: String,
+        }
+        let status = response.status();
+        let patience = retry_after(&response);
+        let body = self.http.body_within(response, 1 << 20).await.unwrap_or_default();
+        let said: Said = serde_json::from_slice(&body).unwrap_or_default();
+        let reason = if said.message.is_empty() { reason(status) } else { bounded(&said.message) };
+        if let (StatusCode::FORBIDDEN, Some(required)) = (status, missing_scope(&said.message)) {
+            return Error::Scope { required };
+        }
+        match patience {
+            Some(wait) => Error::Kit(
+                ToolError::new(
+                    Code::of_upstream(status),
+                    format!("gitea answered {}: {reason}", status.as_u16()),
+                )
+                .with("status", status.as_u16())
+                .with("retry_after", wait.as_secs()),
+            ),
+            None => Error::Refused { status, message: reason },
+        }
+    }
+}
+
+/// Reads a JSON answer.
+pub(crate) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Unexpected(kit::clip(&error.to_string())))
+}
+
+fn read_token(file: &FsPath) -> anyhow::Result<HeaderValue> {
+    let what = || format!("--gitea-access-token-file (GITEA_ACCESS_TOKEN_FILE) {}", file.display());
+    let token = std::fs::read_to_string(file).with_context(what)?;
+    authorization("GITEA_ACCESS_TOKEN_FILE", token.trim())
+}
+
+fn authorization(setting: &str, token: &str) -> anyhow::Result<HeaderValue> {
+    anyhow::ensure!(!token.trim().is_empty(), "{setting} is empty");
+    let value = HeaderValue::try_from(format!("token {}", token.trim()));
+    let mut value = value.ok().with_context(|| format!("{setting} holds what no token can"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn backoff(attempt: u32) -> Duration {
+    BACKOFF * 3u32.pow(attempt - 1)
+}
+
+/// How long to wait before a read is tried again; `None` where that would not help.
+fn patience(response: &Response, attempt: u32) -> Option<Duration> {
+    let passing = matches!(response.status().as_u16(), 429 | 502 | 503 | 504);
+    let wait = retry_after(response).unwrap_or_else(|| backoff(attempt));
+    (passing && wait <= MAX_PATIENCE).then_some(wait)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// What a status without a message most often means.
+fn reason(status: StatusCode) -> String {
+    match status.as_u16() {
+        401 => "the token is missing, wrong or expired".to_owned(),
+        403 => "the token's user may not do this".to_owned(),
+        404 => "there is no such object, or the token's user may not see it".to_owned(),
+        423 => "the repository is archived, or locked".to_owned(),
+        _ => status.canonical_reason().unwrap_or("no reason given").to_owned(),
+    }
+}
+
+/// A reason in one line, not longer than a person would read.
+fn bounded(message: &str) -> String {
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(400) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// `… required=[write:issue], token scope=read:user` is how Gitea words it (services/context/api.go).
+fn missing_scope(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("required=[")?;
+    Some(rest.split(']').next()?.to_owned())
+}

@@ -1,0 +1,128 @@
+//! Where an object of a forge is: the segments below `/api/v1`, each one whole however it is written, and whose it is.
+
+use std::fmt::Display;
+
+use url::Url;
+
+use crate::{Error, error::Result};
+
+/// A path below `/api/v1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Path(Vec<String>);
+
+impl Path {
+    /// `/FIRST`
+    pub(crate) fn of(first: &'static str) -> Self {
+        Self(vec![first.to_owned()])
+    }
+
+    /// `/repos/OWNER/NAME`
+    pub(crate) fn repo(owner: impl Display, name: impl Display) -> Self {
+        Self::of("repos").at(owner).at(name)
+    }
+
+    /// `/orgs/NAME`
+    pub(crate) fn org(name: impl Display) -> Self {
+        Self::of("orgs").at(name)
+    }
+
+    /// One segment more.
+    #[must_use]
+    pub(crate) fn at(mut self, segment: impl Display) -> Self {
+        self.0.push(segment.to_string());
+        self
+    }
+
+    /// The segments of a path inside a repository, or of a branch's name: slashes stay slashes.
+    #[must_use]
+    pub(crate) fn below(mut self, path: &str) -> Self {
+        self.0.extend(path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned));
+        self
+    }
+
+    /// Reads what was written by somebody else, percent-encoded.
+    ///
+    /// # Errors
+    /// For a path that would lead out of `/api/v1`.
+    pub(crate) fn parse(field: &str, path: &str) -> Result<Self> {
+        let decode = |segment: &str| {
+            let decoded = percent_decode(segment).filter(|it| !matches!(it.as_str(), "" | "." | ".."));
+            decoded.ok_or_else(|| Error::argument(field, format!("{field} is no plain path below /api/v1")))
+        };
+        let segments = path.trim_matches('/').split('/').map(decode).collect::<Result<_>>()?;
+        Ok(Self(segments))
+    }
+
+    /// The same below `base`. What could climb out of it has been refused when arguments were read; a segment that
+    /// still could is an error, so that no request goes anywhere else.
+    pub(crate) fn url(&self, base: &Url) -> Result<Url> {
+        if let Some(bad) = self.0.iter().find(|it| matches!(it.as_str(), "" | "." | "..")) {
+            return Err(Error::argument("arguments", format!("{bad:?} cannot be part of a path")));
+        }
+        let mut url = base.clone();
+        let mut segments = url.path_segments_mut().map_err(|()| Error::Unexpected("no base".into()))?;
+        segments.pop_if_empty().extend(["api", "v1"]).extend(&self.0);
+        drop(segments);
+        Ok(url)
+    }
+
+    /// Whose it is: an owner, and the repository where it is one's.
+    pub(crate) fn place(&self) -> Option<(&str, Option<&str>)> {
+        match self.0.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["repos", "search" | "issues", ..] => None,
+            ["repos", owner, name, ..] => Some((owner, Some(name))),
+            ["orgs" | "users" | "packages", owner, ..] if *owner != "search" => Some((owner, None)),
+            _ => None,
+        }
+    }
+}
+
+fn percent_decode(segment: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(segment).decode_utf8().ok().map(|it| it.into_owned())
+}
+
+impl Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|segment| write!(f, "/{segment}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Url {
+        "https://forge.example/sub/".parse().unwrap()
+    }
+
+    #[test]
+    fn a_segment_stays_one() {
+        let path = Path::repo("a", "b/../c").at("labels").at("50%?#");
+        assert_eq!(path.url(&base()).unwrap().path(), "/sub/api/v1/repos/a/b%2F..%2Fc/labels/50%25%3F%23");
+        let file = Path::repo("a", "b").at("contents").below("docs/ü.md");
+        assert_eq!(file.url(&base()).unwrap().path(), "/sub/api/v1/repos/a/b/contents/docs/%C3%BC.md");
+    }
+
+    #[test]
+    fn nothing_climbs_out() {
+        for bad in ["..", ".", ""] {
+            assert!(Path::repo("a", bad).url(&base()).is_err(), "{bad:?}");
+        }
+        assert!(Path::repo("a", "b").at("contents").below("x/../../..").url(&base()).is_err());
+        for bad in ["/repos/../admin", "/repos/%2e%2e/admin", "//x", ""] {
+            assert!(Path::parse("path", bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Path::parse("path", "/repos/a%20b/c").unwrap(), Path::repo("a b", "c"));
+    }
+
+    #[test]
+    fn knows_whose_it_is() {
+        assert_eq!(Path::repo("a", "b").at("issues").place(), Some(("a", Some("b"))));
+        assert_eq!(Path::org("a").at("teams").place(), Some(("a", None)));
+        for path in
+            [Path::of("repos").at("search"), Path::of("repos").at("issues").at("search"), Path::of("user")]
+        {
+            assert_eq!(path.place(), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What forges answer, as far as an agent has use for it: fields that are not here never reach it.
+
+pub(crate) mod label;
+pub(crate) mod name;
+pub(crate) mod user;
+
+use std::fmt::Display;
+
+use serde::Serialize;
+
+/// Said of what is gone.
+#[derive(Debug, Serialize)]
+pub(crate) struct Deleted {
+    deleted: String,
+}
+
+impl Deleted {
+    /// By the name or number that the caller knows it by.
+    pub(crate) fn of(what: impl Display) -> Self {
+        Self { deleted: what.to_string() }
+    }
+}

@@ -1,0 +1,103 @@
+//! Names that become part of a path.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::client::path::Path;
+
+/// A name that is one segment of a path: an owner, a repository, a secret…
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline)]
+pub(crate) struct Name(String);
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.as_str() {
+            "" => Err("is empty"),
+            "." | ".." => Err("is no name"),
+            name if name.contains('/') => Err("holds a slash; it is a name without its owner"),
+            name if name.chars().any(char::is_control) => Err("holds a control character"),
+            _ => Ok(Self(name)),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::ops::Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Several segments: a file's path, or the name of a branch or tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline)]
+pub(crate) struct Slashed(String);
+
+impl TryFrom<String> for Slashed {
+    type Error = &'static str;
+
+    fn try_from(path: String) -> Result<Self, Self::Error> {
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err("holds . or .. between slashes");
+        }
+        if path.chars().any(char::is_control) {
+            return Err("holds a control character");
+        }
+        Ok(Self(path))
+    }
+}
+
+impl std::ops::Deref for Slashed {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The repository that most tools are about.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(crate) struct Repo {
+    pub(crate) owner: Name,
+    pub(crate) repo: Name,
+}
+
+impl Repo {
+    /// Where it is.
+    pub(crate) fn path(&self) -> Path {
+        Path::repo(&self.owner, &self.repo)
+    }
+}
+
+impl fmt::Display for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.repo)
+    }
+}
+
+/// The organisation that a tool is about.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(crate) struct Org {
+    pub(crate) org: Name,
+}
+
+impl Org {
+    /// Where it is.
+    pub(crate) fn path(&self) -> Path {
+        Path::org(&self.org)
+    }
+}

@@ -1,0 +1,156 @@
+//! A method's arguments: what its parts take, and what callers may send instead of it.
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result};
+
+/// A group of arguments, read by name. Unknown names are looked for in all groups of a method together, so its type
+/// needs no `deny_unknown_fields`.
+pub(crate) trait Part: DeserializeOwned + JsonSchema + Send + 'static {}
+
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Part for T {}
+
+/// What a method takes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Arguments {
+    pub(super) properties: Map<String, Value>,
+    pub(super) required: Vec<String>,
+}
+
+impl Arguments {
+    /// These, and those of one group more.
+    pub(super) fn with<P: Part>(mut self) -> Self {
+        let schema = SchemaGenerator::default().into_root_schema_for::<P>();
+        let mut schema = kit::schema::plain(schema.as_object().unwrap_or(&Map::new()));
+        if let Some(Value::Object(properties)) = schema.remove("properties") {
+            for (name, mut property) in properties {
+                shorten(&mut property);
+                self.properties.insert(name, property);
+            }
+        }
+        if let Some(Value::Array(required)) = schema.remove("required") {
+            self.required.extend(required.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+        self
+    }
+
+    /// A method that changes something can tell instead what it would do.
+    pub(super) fn offer_dry_run(&mut self) {
+        self.properties.insert(DRY_RUN.to_owned(), json!({"type": "boolean"}));
+    }
+
+    /// Brings what a caller sent into the shape that the parts read: absent instead of null, and numbers, booleans and
+    /// lists out of the strings that models make of them.
+    ///
+    /// # Errors
+    /// For a name that the method does not know.
+    pub(super) fn settle(&self, arguments: &mut Map<String, Value>, whose: &str) -> Result<()> {
+        arguments.retain(|_, value| !value.is_null());
+        for (name, value) in arguments {
+            let Some(property) = self.properties.get(name) else {
+                let known = self.properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let message = format!("{} is no argument of {whose}, which takes {known}", kit::clip(name));
+                return Err(Error::argument(kit::clip(name), message));
+            };
+            convert(value, property);
+        }
+        Ok(())
+    }
+}
+
+/// The argument that every method which changes something has.
+pub(super) const DRY_RUN: &str = "dry_run";
+
+/// The listing is what a model is given with every request: nothing in it that says what goes without saying.
+fn shorten(property: &mut Value) {
+    let Some(schema) = property.as_object_mut() else { return };
+    for key in ["minimum", "maximum", "title"] {
+        schema.remove(key);
+    }
+    if let Some(items) = schema.get_mut("items") {
+        shorten(items);
+    }
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.values_mut().for_each(shorten);
+    }
+}
+
+fn convert(value: &mut Value, property: &Value) {
+    let kind = property.get("type").and_then(Value::as_str).unwrap_or_default();
+    let better = match (kind, &*value) {
+        ("integer" | "number", Value::String(text)) => {
+            text.trim().parse::<serde_json::Number>().ok().map(Value::Number)
+        }
+        ("boolean", Value::String(text)) => text.trim().parse().ok().map(Value::Bool),
+        ("string", Value::Number(number)) => Some(Value::String(number.to_string())),
+        ("array", Value::String(text)) => Some(match serde_json::from_str(text) {
+            Ok(Value::Array(items)) => Value::Array(items),
+            _ => json!([text]),
+        }),
+        ("object", Value::String(text)) => serde_json::from_str(text).ok().filter(Value::is_object),
+        _ => None,
+    };
+    if let Some(better) = better {
+        *value = better;
+    }
+    if let (Value::Array(items), Some(property)) = (value, property.get("items")) {
+        items.iter_mut().for_each(|item| convert(item, property));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only read")]
+    struct Sample {
+        /// Which.
+        number: u64,
+        flag: Option<bool>,
+        names: Option<Vec<String>>,
+    }
+
+    fn sample() -> Arguments {
+        Arguments::default().with::<Sample>()
+    }
+
+    #[test]
+    fn the_schema_is_short() {
+        let Arguments { properties, required } = sample();
+        assert_eq!(required, ["number"]);
+        assert_eq!(
+            Value::Object(properties),
+            json!({
+                "number": {"type": "integer", "description": "Which."},
+                "flag": {"type": "boolean"},
+                "names": {"type": "array", "items": {"type": "string"}},
+            })
+        );
+    }
+
+    #[test]
+    fn takes_what_models_send() {
+        let mut sent = json!({"number": "7", "flag": "true", "names": [1, "two"]});
+        let sent = sent.as_object_mut().unwrap();
+        sample().settle(sent, "x").unwrap();
+        assert_eq!(Value::Object(sent.clone()), json!({"number": 7, "flag": true, "names": ["1", "two"]}));
+        let mut sent = json!({"number": 1, "flag": null, "names": "one"});
+        let sent = sent.as_object_mut().unwrap();
+        sample().settle(sent, "x").unwrap();
+        assert_eq!(Value::Object(sent.clone()), json!({"number": 1, "names": ["one"]}));
+    }
+
+    #[test]
+    fn an_unknown_name_is_told() {
+        let mut sent = json!({"numer": 7});
+        let error = sample().settle(sent.as_object_mut().unwrap(), "issue_read's get").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "numer is no argument of issue_read's get, which takes flag, names, number"
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! From tools to what the chassis lists and calls: every name there is, listed in the operator's style or not.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use kit::{Aliases, Call, ToolError};
+use rmcp::handler::server::common::FromContextPart;
+use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
+use rmcp::handler::server::tool::ToolCallContext;
+use rmcp::model::{JsonObject, Tool as Definition, ToolAnnotations};
+use serde_json::{Map, Value, json};
+
+use super::arguments::{Arguments, DRY_RUN};
+use super::classic::Classic;
+use super::{Answer, Effect, Method, Tool};
+use crate::Gitea;
+use crate::args::{Args, ToolStyle};
+use crate::error::{Error, Result};
+use crate::forge::Forge;
+
+/// The argument that chooses among a tool's methods.
+const METHOD: &str = "method";
+
+/// The tools that clients see.
+pub(crate) fn listed(tools: Vec<Tool>, args: &Args) -> Vec<ToolRouter<Gitea>> {
+    vec![router(names(tools).into_iter().filter(|name| name.is_listed(args)))]
+}
+
+/// The other names, which work all the same when called.
+pub(crate) fn unlisted(tools: Vec<Tool>, args: &Args) -> Aliases<Gitea> {
+    let names: Vec<_> = names(tools).into_iter().filter(|name| !name.is_listed(args)).collect();
+    let of = names.iter().filter(|it| it.name != it.tool.name).map(|it| (it.name, it.tool.name)).collect();
+    Aliases { router: router(names.into_iter()), of }
+}
+
+fn router(names: impl Iterator<Item = Name>) -> ToolRouter<Gitea> {
+    names.fold(ToolRouter::new(), |router, name| router.with_route(name.route()))
+}
+
+/// A name that can be called: a tool's own, or a former one of one of its methods.
+struct Name {
+    name: &'static str,
+    tool: Arc<Tool>,
+    former: Option<Former>,
+}
+
+/// Where a former name is: the method among its tool's, and the name among the method's.
+#[derive(Clone, Copy)]
+struct Former {
+    method: usize,
+    classic: usize,
+}
+
+fn names(tools: Vec<Tool>) -> Vec<Name> {
+    let mut names = vec![];
+    for tool in tools.into_iter().map(Arc::new) {
+        names.push(Name { name: tool.name, tool: tool.clone(), former: None });
+        for (method, of) in tool.methods.iter().enumerate() {
+            for (classic, it) in of.classic.iter().enumerate() {
+                let former = Some(Former { method, classic });
+                if it.name == tool.name {
+                    names.pop(); // the tool's own name, which takes arguments under either of their names
+                }
+                names.push(Name { name: it.name, tool: tool.clone(), former });
+            }
+        }
+    }
+    names
+}
+
+impl Name {
+    /// A style lists its own names; the classic one also tools that never had other names.
+    fn is_listed(&self, args: &Args) -> bool {
+        let own = self.name == self.tool.name;
+        let classic = self.tool.methods.iter().any(|method| !method.classic.is_empty());
+        let in_style = match args.tool_style {
+            ToolStyle::Grouped => own,
+            ToolStyle::Classic => self.former.is_some() || own && !classic,
+        };
+        in_style && !(args.gitea_readonly && self.effect() > Effect::Reads)
+    }
+
+    fn method(&self) -> Option<&Method> {
+        self.former.and_then(|former| self.tool.methods.get(former.method))
+    }
+
+    fn classic(&self) -> Option<&Classic> {
+        self.former.and_then(|former| self.method()?.classic.get(former.classic))
+    }
+
+    fn effect(&self) -> Effect {
+        self.method().map_or_else(|| self.tool.effect(), |method| method.effect)
+    }
+
+    fn route(self) -> ToolRoute<Gitea> {
+        let definition = self.definition();
+        let name = Arc::new(self);
+        ToolRoute::new_dyn(definition, move |mut context: ToolCallContext<'_, Gitea>| {
+            let name = name.clone();
+            async move {
+                let call = Call::from_context_part(&mut context)?;
+                let arguments = context.arguments.take().unwrap_or_default();
+                let forge = Forge::new(context.service.client.clone(), call);
+                match name.call(forge, arguments).await {
+                    Ok(answer) => Ok(answer.into_result().into()),
+                    Err(error) => Err(name.explain(error.into()).into()),
+                }
+            }
+            .boxed()
+        })
+    }
+
+    fn definition(&self) -> Definition {
+        let effect = self.effect();
+        let hints = ToolAnnotations::new()
+            .read_only(effect == Effect::Reads)
+            .destructive(effect == Effect::Destroys)
+            .open_world(true);
+        let mut definition = Definition::new(self.name, self.about(), self.schema()).with_annotations(hints);
+        definition.title = Some(self.title());
+        definition
+    }
+
+    /// A former name says itself what it does; its tool says what it is about.
+    fn title(&self) -> String {
+        if self.name == self.tool.name { self.tool.title.to_owned() } else { words(self.name) }
+    }
+
+    fn about(&self) -> String {
+        let about = self.tool.about;
+        if self.name == self.tool.name { about.to_owned() } else { format!("{}. {about}", words(self.name)) }
+    }
+
+    fn schema(&self) -> JsonObject {
+        match (self.method(), self.classic()) {
+            (Some(method), Some(classic)) if self.name != self.tool.name => {
+                object(classic.arguments(&method.arguments))
+            }
+            _ => object(self.tool.arguments()),
+        }
+    }
+
+    async fn call(&self, forge: Forge, mut arguments: Map<String, Value>) -> Result<Answer> {
+        let method = match self.method() {
+            Some(method) => method,
+            None => self.tool.choose(&mut arguments)?,
+        };
+        if let Some(classic) = self.classic() {
+            arguments = classic.translate(arguments);
+        }
+        let whose = match method.name {
+            "" => self.name.to_owned(),
+            _ if self.former.is_some() => self.name.to_owned(),
+            name => format!("{}'s method {name}", self.name),
+        };
+        method.arguments.settle(&mut arguments, &whose)?;
+        method.call(forge, arguments, &whose).await
+    }
+
+    /// Errors name arguments as the caller does.
+    fn explain(&self, mut error: ToolError) -> ToolError {
+        let Some(classic) = self.classic().filter(|_| self.name != self.tool.name) else { return error };
+        if let Some(Value::String(field)) = error.details.get_mut("field") {
+            let was = classic.was(field).to_owned();
+            if was != *field {
+                error.message = error.message.replace(field.as_str(), &was);
+                *field = was;
+            }
+        }
+        error
+    }
+}
+
+impl Tool {
+    /// What all methods take together; required is what each of them needs.
+    fn arguments(&self) -> Arguments {
+        let mut all = Arguments::default();
+        if let [first, rest @ ..] = self.methods.as_slice() {
+            all.required = first.arguments.required.clone();
+            all.required.retain(|name| rest.iter().all(|method| method.arguments.required.contains(name)));
+        }
+        if !self.is_single() {
+            let names: Vec<_> = self.methods.iter().map(|method| method.name).collect();
+            all.properties.insert(METHOD.to_owned(), json!({"type": "string", "enum": names}));
+            all.required.insert(0, METHOD.to_owned());
+        }
+        for method in &self.methods {
+            for (name, property) in &method.arguments.properties {
+                all.properties.entry(name).or_insert_with(|| property.clone());
+            }
+        }
+        all
+    }
+
+    fn is_single(&self) -> bool {
+        matches!(self.methods.as_slice(), [only] if only.name.is_empty())
+    }
+
+    /// The method that the arguments name, without the argument that names it.
+    fn choose(&self, arguments: &mut Map<String, Value>) -> Result<&Method> {
+        if self.is_single()
+            && let Some(only) = self.methods.first()
+        {
+            return Ok(only);
+        }
+        let chosen = arguments.remove(METHOD);
+        let name = chosen.as_ref().and_then(Value::as_str).unwrap_or_default();
+        self.methods.iter().find(|method| method.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.methods.iter().map(|method| method.name).collect();
+            Error::argument(METHOD, format!("method must be one of {}", names.join(", ")))
+        })
+    }
+}
+
+impl Method {
+    async fn call(&self, forge: Forge, mut arguments: Map<String, Value>, whose: &str) -> Result<Answer> {
+        let mut forge = forge;
+        if self.effect > Effect::Reads {
+            forge.may_change(whose)?;
+            if arguments.remove(DRY_RUN).is_some_and(|it| it != Value::Bool(false)) {
+                forge = forge.dry();
+            }
+        }
+        let work = (self.run)(forge.clone(), &arguments)?;
+        if let Some(release) = self.since {
+            forge.needs(release).await?;
+        }
+        match work.await {
+            Err(Error::DryRun(plan)) => Ok(json!({"dry_run": true, "would": plan}).into()),
+            other => other,
+        }
+    }
+}
+
+fn object(arguments: Arguments) -> JsonObject {
+    let mut schema = JsonObject::new();
+    schema.insert("type".into(), "object".into());
+    schema.insert("properties".into(), arguments.properties.into());
+    if !arguments.required.is_empty() {
+        schema.insert("required".into(), arguments.required.into());
+    }
+    schema
+}
+
+/// `create_repo_label` as people write it.
+fn words(name: &str) -> String {
+    let mut words = name.replace('_', " ");
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    words
+}

@@ -1,0 +1,7 @@
+//! Secrets and variables of Actions.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

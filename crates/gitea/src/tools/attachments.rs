@@ -1,0 +1,7 @@
+//! Files attached to issues and comments.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

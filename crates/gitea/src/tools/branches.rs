@@ -1,0 +1,7 @@
+//! Branches of a repository.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

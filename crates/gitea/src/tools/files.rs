@@ -1,0 +1,7 @@
+//! Files and folders of a repository.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

@@ -1,0 +1,7 @@
+//! Milestones of a repository.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

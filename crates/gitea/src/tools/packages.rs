@@ -1,0 +1,7 @@
+//! Packages of an owner.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

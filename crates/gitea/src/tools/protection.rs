@@ -1,0 +1,7 @@
+//! Protected branches.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

@@ -1,0 +1,7 @@
+//! Pull requests.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

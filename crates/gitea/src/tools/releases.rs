@@ -1,0 +1,7 @@
+//! Releases and their assets.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

@@ -1,0 +1,7 @@
+//! Repositories: finding, making and forking them.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

@@ -1,0 +1,7 @@
+//! Reviews of pull requests.
+
+use crate::tool::Tool;
+
+pub(super) fn tools() -> Vec<Tool> {
+    vec![]
+}

@@ -1,0 +1,7 @@
+//! Reviews of pull requests.
+
+use crate::lab::Row;
+
+pub(crate) fn rows() -> Vec<Row> {
+    vec![]
+}
