@@ -20,23 +20,43 @@ def build(packages: list[str]):
         raise DidNotRun(f"{' '.join(command)} failed")
 
 
-def python() -> Path:
-    """The interpreter of a venv with the peers' libraries; a checksum of the pins says when to renew it."""
+def fixtures() -> Path:
+    """The folder that tests keep their programs in."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    fixtures = Path(os.environ.get("GANTRY_FIXTURES") or Path(cache, "gantry", "fixtures"))
-    venv, pins = fixtures / "bench-py", PEERS / "requirements.txt"
-    stamp, checksum = venv / ".stamp", str(zlib.crc32(pins.read_bytes()))
+    return Path(os.environ.get("GANTRY_FIXTURES") or Path(cache, "gantry", "fixtures"))
+
+
+def venv(name: str, pinned: str) -> Path:
+    """A venv with what a file in peers/ pins; a checksum of the pins says when to renew it."""
+    folder, pins = fixtures() / name, PEERS / pinned
+    stamp, checksum = folder / ".stamp", str(zlib.crc32(pins.read_bytes()))
     if not stamp.exists() or stamp.read_text() != checksum:
-        print(f"installing the peers in Python into {venv}", flush=True)
+        print(f"installing the peers in Python into {folder}", flush=True)
         for command in (
-            ["python3", "-m", "venv", "--clear", venv],
-            [venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins],
+            ["python3", "-m", "venv", "--clear", folder],
+            [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins],
         ):
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
             if done.returncode:
                 raise DidNotRun(f"the peers in Python could not be installed: {done.stderr.strip()[-500:]}")
         stamp.write_text(checksum)
-    return venv / "bin/python"
+    return folder
+
+
+def python() -> Path:
+    """The interpreter of the venv with most peers' libraries."""
+    return venv("bench-py", "requirements.txt") / "bin/python"
+
+
+def gitea() -> Path:
+    """The folder with a real Gitea."""
+    named = os.environ.get("GANTRY_TEST_GITEA")
+    if named:
+        return Path(named)
+    done = subprocess.run([ROOT / "tests/fixtures/install", "gitea"], capture_output=True, text=True)
+    if done.returncode:
+        raise DidNotRun(f"gitea could not be installed: {done.stderr.strip()[-500:]}")
+    return fixtures() / "gitea"
 
 
 def collector(http: int, grpc: int) -> list:
@@ -46,8 +66,8 @@ def collector(http: int, grpc: int) -> list:
     return [program, "start", "--exporter", "blackhole", *addresses]
 
 
-def versions(*packages: str) -> str:
-    """What the venv holds of these: `fastmcp 4.1.2, uvloop 0.23.0`."""
+def versions(*packages: str, interpreter: Path | None = None) -> str:
+    """What a venv holds of these: `fastmcp 4.1.2, uvloop 0.23.0`."""
     query = "import sys, importlib.metadata as m; print(', '.join(f'{p} {m.version(p)}' for p in sys.argv[1:]))"
-    done = subprocess.run([python(), "-c", query, *packages], capture_output=True, text=True, check=True)
+    done = subprocess.run([interpreter or python(), "-c", query, *packages], capture_output=True, text=True, check=True)
     return done.stdout.strip()

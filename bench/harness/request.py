@@ -29,24 +29,25 @@ class Request:
         return text.startswith("HTTP/1.1 200") and self.needle in text and '"isError":true' not in text
 
 
-def tool_call(tool: str, arguments: dict, needle: str, *headers: str) -> Request:
-    """A call as a client of 2026-07-28 sends it."""
+def modern(method: str, params: dict, needle: str, *headers: str) -> Request:
+    """A request as a client of 2026-07-28 sends it."""
     meta = {"protocolVersion": MODERN, "clientCapabilities": {}}
-    params = {"name": tool, "arguments": arguments}
-    params["_meta"] = {f"io.modelcontextprotocol/{key}": value for key, value in meta.items()}
-    return Request(
-        path="/mcp",
-        needle=needle,
-        body=json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}),
-        headers=(
-            "Content-Type: application/json",
-            "Accept: application/json, text/event-stream",
-            f"MCP-Protocol-Version: {MODERN}",
-            "Mcp-Method: tools/call",
-            f"Mcp-Name: {tool}",
-            *headers,
-        ),
-    )
+    params = {**params, "_meta": {f"io.modelcontextprotocol/{key}": value for key, value in meta.items()}}
+    named = [f"Mcp-Name: {params['name']}"] if "name" in params else []
+    told = (f"MCP-Protocol-Version: {MODERN}", f"Mcp-Method: {method}", *named, *headers)
+    return rpc(method, params, needle, *told)
+
+
+def rpc(method: str, params: dict, needle: str, *headers: str) -> Request:
+    """A request without a session; servers of 2025 that keep none answer it as it is."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    accept = "Accept: application/json, text/event-stream"
+    return Request("/mcp", needle, body, ("Content-Type: application/json", accept, *headers))
+
+
+def tool_call(tool: str, arguments: dict, needle: str, *headers: str) -> Request:
+    """A call of a tool by a client of 2026-07-28."""
+    return modern("tools/call", {"name": tool, "arguments": arguments}, needle, *headers)
 
 
 def new_key(folder: Path, among: int = 1) -> tuple[list, str]:
