@@ -65,6 +65,10 @@ pub struct Args {
     #[arg(long, env = "GANTRY_REOPEN_DAYS", value_name = "DAYS", default_value = "14")]
     pub reopen_days: u32,
 
+    /// Most bytes of diffs and logs that are kept in temporary files, of all callers together
+    #[arg(long, env = "GANTRY_SPOOL_BYTES", value_name = "BYTES", default_value = "268435456")]
+    pub spool_bytes: u64,
+
     /// Folder that downloads go to, and nothing outside it [default: none, so no downloads to disk]
     #[arg(long, env = "GANTRY_DOWNLOAD_DIR", value_name = "FOLDER")]
     pub download_dir: Option<PathBuf>,

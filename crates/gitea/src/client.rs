@@ -20,6 +20,7 @@ use crate::args::Args;
 use crate::client::path::Path;
 use crate::client::version::Version;
 use crate::error::{Error, Result};
+use crate::forge::spool::Spool;
 
 /// A read is tried so often.
 const ATTEMPTS: u32 = 3;
@@ -41,6 +42,7 @@ pub(crate) struct Client {
     base: Url,
     own: Followed<Option<HeaderValue>>,
     version: Mutex<Option<(Instant, Version)>>,
+    pub(crate) spool: Spool,
     pub(crate) args: Args,
     pub(crate) kit: Kit,
 }
@@ -89,7 +91,8 @@ impl Client {
             .http("gitea (GITEA_HOST)", args.gitea_timeout)
             .through_socket(args.gitea_unix_socket.clone())
             .believing_any_certificate(args.insecure);
-        Ok(Self { http, base: args.gitea_host.clone(), own, version: Mutex::default(), args, kit })
+        let (base, spool) = (args.gitea_host.clone(), Spool::new(args.spool_bytes));
+        Ok(Self { http, base, own, version: Mutex::default(), spool, args, kit })
     }
 
     /// The credential of the server's own.
@@ -144,6 +147,11 @@ impl Client {
             }
             attempt += 1;
         }
+    }
+
+    /// The next piece of an answer that was opened.
+    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>> {
+        Ok(self.http.chunk(response).await?)
     }
 
     async fn send(

@@ -1,6 +1,7 @@
 //! A forge as one caller sees it: what methods of tools talk to.
 
 pub(crate) mod list;
+pub(crate) mod spool;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::client::path::Path;
 use crate::client::version::{Release, Version};
 use crate::client::{self, Answered, Body, Client, Request};
 use crate::error::{Error, Plan, Result};
+use crate::forge::spool::Content;
 
 /// Nothing in a query.
 pub(crate) const ALL: () = ();
@@ -128,6 +130,27 @@ impl Forge {
     pub(crate) async fn open(&self, path: &Path, query: &impl Serialize) -> Result<Response> {
         let request = Request { method: Method::GET, path, query: encoded(query)?, body: None };
         self.client.open(self.authorization.as_ref(), &request).await
+    }
+
+    /// An answer that is read in pieces, by this call and others of the same caller's: downloaded once for the same
+    /// path and `version`, which must be another whenever the answer would be.
+    pub(crate) async fn spooled(
+        &self,
+        path: &Path,
+        query: &impl Serialize,
+        version: &str,
+    ) -> Result<Content> {
+        let query = encoded(query)?;
+        let key = serde_json::json!([self.identity(), path.to_string(), query, version]).to_string();
+        let request = Request { method: Method::GET, path, query, body: None };
+        let download = async |mut into: spool::Sink| {
+            let mut response = self.client.open(self.authorization.as_ref(), &request).await?;
+            while let Some(chunk) = self.client.chunk(&mut response).await? {
+                into.write(&chunk).await?;
+            }
+            into.end().await
+        };
+        self.client.spool.open(key, download).await
     }
 
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: Path, body: &impl Serialize) -> Result<T> {

@@ -179,7 +179,7 @@ impl Client {
     /// `SERVICE_ERROR` for a larger one; those of a body that breaks off.
     pub async fn body_within(&self, mut response: reqwest::Response, limit: usize) -> Result<bytes::Bytes> {
         let mut body = bytes::BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error.without_url()))? {
+        while let Some(chunk) = self.chunk(&mut response).await? {
             if body.len() + chunk.len() > limit {
                 let upstream = &self.upstream;
                 return Err(ToolError::service(format!("{upstream} answered more than {limit} bytes")));
@@ -187,6 +187,14 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         Ok(body.freeze())
+    }
+
+    /// The next piece of an answer that is too large to be read whole; `None` at its end.
+    ///
+    /// # Errors
+    /// For a body that breaks off or takes too long.
+    pub async fn chunk(&self, response: &mut reqwest::Response) -> Result<Option<bytes::Bytes>> {
+        response.chunk().await.map_err(|error| self.failure(&error.without_url()))
     }
 
     /// The error for an upstream's status.
