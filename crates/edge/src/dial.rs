@@ -1,8 +1,10 @@
 //! How a server is reached: TCP, and TLS where its address says https, all within one time.
 
+mod certificate;
+
 use std::cell::OnceCell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::config::Url;
 use crate::socket::Socket;
+use certificate::ClientCertificate;
 
 /// What is to be spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +37,13 @@ impl Protocol {
     }
 }
 
-/// Whose certificates are believed: the system's authorities and those of a file. The system's are read when the
+/// Whose certificates are believed, and the edge's own: the system's authorities and those of a file. The system's are read when the
 /// first server with TLS is dialled, as reading them takes longer than the rest of a start.
 #[derive(Debug, Default)]
 pub(crate) struct Authorities {
     further: Vec<CertificateDer<'static>>,
     all: OnceLock<RootCertStore>,
+    own: Option<Arc<ClientCertificate>>,
 }
 
 impl Authorities {
@@ -53,7 +57,16 @@ impl Authorities {
         anyhow::ensure!(!further.is_empty(), "{}: no certificate in it", what());
         let mut roots = RootCertStore::empty();
         further.iter().try_for_each(|it| roots.add(it.clone())).with_context(what)?;
-        Ok(Self { further, all: OnceLock::new() })
+        Ok(Self { further, ..Self::default() })
+    }
+
+    /// The same, showing the certificate of these files to servers that ask for one.
+    ///
+    /// # Errors
+    /// See [`ClientCertificate::read`].
+    pub(crate) fn showing(mut self, chain: Option<PathBuf>, key: Option<PathBuf>) -> anyhow::Result<Self> {
+        self.own = ClientCertificate::read(chain, key)?;
+        Ok(self)
     }
 
     fn roots(&self) -> RootCertStore {
@@ -75,7 +88,11 @@ impl Authorities {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?;
-        let mut config = builder.with_root_certificates(self.roots()).with_no_client_auth();
+        let builder = builder.with_root_certificates(self.roots());
+        let mut config = match &self.own {
+            Some(own) => builder.with_client_cert_resolver(own.clone()),
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = vec![protocol.alpn().to_vec()];
         Ok(config)
     }

@@ -138,6 +138,14 @@ pub struct Args {
     #[arg(long, env = "GANTRY_CA_FILE", value_name = "FILE", help_heading = "Servers")]
     ca_file: Option<PathBuf>,
 
+    /// The edge's own certificate chain in PEM, for servers that ask clients for one; read again when it changes
+    #[arg(long, env = "GANTRY_CLIENT_CERT", value_name = "FILE", help_heading = "Servers")]
+    client_cert: Option<PathBuf>,
+
+    /// Private key of --client-cert in PEM; read again when it changes
+    #[arg(long, env = "GANTRY_CLIENT_KEY", value_name = "FILE", help_heading = "Servers")]
+    client_key: Option<PathBuf>,
+
     #[command(flatten)]
     log: LogArgs,
 

@@ -49,7 +49,10 @@ impl Settled {
         Ok(Self {
             reload,
             fleet,
-            authorities: Arc::new(Authorities::read(args.ca_file.as_deref())?),
+            authorities: Arc::new(
+                Authorities::read(args.ca_file.as_deref())?
+                    .showing(args.client_cert.clone(), args.client_key.clone())?,
+            ),
             tls: args.tls.read()?,
             telemetry: Arc::new(Telemetry::start_traces(&args.telemetry, "edge", &providers)?),
             identity: Identity::new(args.identity.clone(), loopback, args.tls.scheme(), providers)?,

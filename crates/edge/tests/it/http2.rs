@@ -189,6 +189,23 @@ async fn tls_on_both_sides_with_either_protocol() {
 }
 
 #[tokio::test]
+async fn a_server_may_ask_the_edge_for_a_certificate() {
+    let certificates = Certificates::new();
+    let [cert, key, ca] = ["cert.pem", "key.pem", "ca.pem"].map(|name| certificates.path(name));
+    let server = who("one", &["--tls-cert", &cert, "--tls-key", &key, "--client-ca-file", &ca]).await;
+    let route = [("who", server.url.clone())];
+    let nobody = Edge::start_with(&route, &["--ca-file", &ca]);
+    assert_eq!(nobody.get("/who/version").await.status, 502);
+    let own = ["--ca-file", &ca, "--client-cert", &cert, "--client-key", &key, "--upstream-idle", "1ms"];
+    let known = Edge::start_with(&route, &own);
+    assert_eq!(known.get("/who/version").await.status, 200);
+    // The next connection reads it again; a file that is half written leaves the one of before.
+    std::fs::write(&cert, "half").unwrap();
+    assert_eq!(known.get("/who/version").await.status, 200);
+    known.told("the certificate of before is shown", 1).await;
+}
+
+#[tokio::test]
 async fn what_a_server_is_told_of_tls() {
     let certificates = Certificates::new();
     let [cert, key] = ["cert.pem", "key.pem"].map(|name| certificates.path(name));
@@ -218,9 +235,11 @@ fn bad_certificates_are_refused_at_start() {
     let [cert, ca] = ["cert.pem", "missing.pem"].map(|name| certificates.path(name));
     let fleet = certificates.path("fleet.toml");
     std::fs::write(&fleet, crate::edge::fleet(&[("alpha", "https://127.0.0.1:1".to_owned())])).unwrap();
-    for (args, wanted) in
-        [(["--tls-cert", cert.as_str()], "--tls-key"), (["--ca-file", ca.as_str()], "--ca-file")]
-    {
+    for (args, wanted) in [
+        (["--tls-cert", cert.as_str()], "--tls-key"),
+        (["--ca-file", ca.as_str()], "--ca-file"),
+        (["--client-cert", cert.as_str()], "--client-key"),
+    ] {
         let mut command = crate::edge::command(fleet.as_ref());
         let error = crate::edge::refusal(command.args(["--listen", "127.0.0.1:0"]).args(args));
         assert!(error.contains(wanted), "{error}");
