@@ -64,3 +64,30 @@ impl ResolvesClientCert for ClientCertificate {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_read_anew_and_survives_a_file_that_is_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let [chain, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+        let renew = || {
+            let pair = rcgen::KeyPair::generate().unwrap();
+            let certificate = rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&pair).unwrap();
+            std::fs::write(&key, pair.serialize_pem()).unwrap();
+            std::fs::write(&chain, certificate.pem()).unwrap();
+            certificate.der().clone()
+        };
+        let first = renew();
+        let own = ClientCertificate::read(Some(chain.clone()), Some(key.clone())).unwrap().unwrap();
+        let shown = || own.resolve(&[], &[]).unwrap().cert[0].clone();
+        assert_eq!(shown(), first);
+        std::fs::write(&chain, "half").unwrap();
+        assert_eq!(shown(), first);
+        let second = renew();
+        assert_eq!(shown(), second);
+        assert!(ClientCertificate::read(Some(chain), None).is_err());
+    }
+}
