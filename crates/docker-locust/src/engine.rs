@@ -1,6 +1,8 @@
 //! The one way to the engine, for the SDK and for raw JSON alike: a connection per request to the address
 //! of `DOCKER_HOST`, in the engine's own API version, so that no field it knows is hidden from a clone.
 
+use kit::Code;
+use kit::telemetry::Exchange;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -131,7 +133,15 @@ impl Engine {
         let version = self.version().await.map_err(std::io::Error::other)?;
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = format!("/v{version}{path}").parse()?;
-        self.send(request).await
+        let method = request.method().clone();
+        let (host, port) = self.0.address.name();
+        let call = Exchange::upstream(&method, host, port, request.headers_mut());
+        let sent = self.send(request).await;
+        match &sent {
+            Ok(answer) => call.answered(answer.status()),
+            Err(_) => call.failed(Code::ServiceError),
+        }
+        sent
     }
 
     /// Turns what the SDK reports into what a caller can act on.
@@ -180,6 +190,17 @@ impl Engine {
 }
 
 impl Address {
+    /// Its host and port; a socket has neither.
+    fn name(&self) -> (Option<&str>, Option<u16>) {
+        match self {
+            Self::Unix(_) => (None, None),
+            Self::Tcp(authority) => match authority.rsplit_once(':') {
+                Some((host, port)) => (Some(host), port.parse().ok()),
+                None => (Some(authority), None),
+            },
+        }
+    }
+
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),

@@ -15,6 +15,7 @@
 //! The task takes the run for over once it sees Locust idle. A run that is stopped and started anew in the web
 //! interface between two looks is taken for the same one, and ends when that one would have.
 
+use kit::telemetry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl Run {
         let (begun, begins) = oneshot::channel();
         let watch = Watch { inner: inner.clone(), over, ends, locust_ends_it };
         let kit = inner.kit.clone();
-        tokio::spawn(async move {
+        tokio::spawn(telemetry::carry(async move {
             // As a change of ours, so that a shutdown waits for its last step.
             let watched = kit.run_to_end("end of a load test", async move {
                 let _nobody_waits = begun.send(());
@@ -66,7 +67,7 @@ impl Run {
             if let Err(error) = watched.await {
                 tracing::error!("the load test may still run: {error}");
             }
-        });
+        }));
         // A shutdown now would not know of a task that has not begun.
         let _begun = begins.await;
         Self { ends: Some(ends), host, _alive: Some(alive) }
