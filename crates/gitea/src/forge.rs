@@ -1,6 +1,8 @@
 //! A forge as one caller sees it: what methods of tools talk to.
 
 pub(crate) mod list;
+mod natural;
+pub(crate) mod reach;
 pub(crate) mod spool;
 
 use std::sync::Arc;

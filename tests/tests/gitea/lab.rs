@@ -112,7 +112,12 @@ impl Lab {
 
     /// Calls it with `owner` and `repo`, and gives the error it must answer.
     pub(crate) async fn refused(&self, arguments: Value) -> Result<Value> {
-        let (status, answer) = self.attempt(self.in_repo(arguments)).await?;
+        self.refused_as(self.in_repo(arguments)).await
+    }
+
+    /// Calls it with these arguments and no others, and gives the error it must answer.
+    pub(crate) async fn refused_as(&self, arguments: Value) -> Result<Value> {
+        let (status, answer) = self.attempt(arguments).await?;
         if status == StatusCode::OK {
             bail!("not refused: {answer}");
         }

@@ -25,6 +25,12 @@ pub(crate) struct Paging {
     cursor: Option<String>,
     /// whole list, up to a cap
     all: Option<bool>,
+    /// What this list has on a page where it is not as others.
+    #[serde(skip)]
+    usual: Option<u32>,
+    /// The most that the forge gives of this list at once, where it gives more than of others.
+    #[serde(skip)]
+    most: Option<u32>,
 }
 
 /// A page of a list, or as much of it as there was room for.
@@ -50,9 +56,34 @@ struct Start {
 }
 
 impl Paging {
+    /// So many on a page, where the caller does not say.
+    #[must_use]
+    pub(crate) fn usually(self, per_page: u32) -> Self {
+        Self { usual: Some(per_page), ..self }
+    }
+
+    /// So many on a page at most, where that is not as with other lists.
+    #[must_use]
+    pub(crate) fn at_most(self, per_page: u32) -> Self {
+        Self { most: Some(per_page), ..self }
+    }
+
+    /// So many on a page, whatever the caller says: for lists that the forge pages as it likes.
+    #[must_use]
+    pub(crate) fn always(self, per_page: u32) -> Self {
+        Self { per_page: Some(per_page), ..self }
+    }
+
+    /// How many are on a page.
+    pub(crate) fn per_page(&self) -> Result<u32> {
+        Ok(self.start()?.per_page)
+    }
+
     fn start(&self) -> Result<Start> {
         let all = self.all.unwrap_or(false);
-        let per_page = self.per_page.unwrap_or(if all { MOST_PER_PAGE } else { PER_PAGE });
+        let most = self.most.unwrap_or(MOST_PER_PAGE);
+        let usual = if all { most } else { self.usual.unwrap_or(PER_PAGE) };
+        let per_page = self.per_page.unwrap_or(usual);
         let (page, per_page) = match &self.cursor {
             Some(cursor) => position(cursor)?,
             None => (self.page.unwrap_or(1), per_page),
@@ -62,7 +93,7 @@ impl Paging {
                 return Err(Error::argument(field, format!("{field} must be at least 1")));
             }
         }
-        Ok(Start { page, per_page: per_page.min(MOST_PER_PAGE), all })
+        Ok(Start { page, per_page: per_page.min(most), all })
     }
 }
 
@@ -141,6 +172,7 @@ impl Forge {
         self.collect(path, encoded(query)?, paging, |headers, bytes| {
             let mut object: Map<String, Value> = client::read(bytes)?;
             let total = object.get("total_count").and_then(Value::as_u64);
+            let total = total.or_else(|| number(headers, "x-total-count"));
             let items = match object.remove(key).unwrap_or_default() {
                 Value::Null => vec![],
                 items => serde_json::from_value(items)

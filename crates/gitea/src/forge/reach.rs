@@ -1,0 +1,30 @@
+//! Lists that span owners: what the operator keeps out of reach is not in them.
+
+use crate::forge::Forge;
+use crate::forge::list::Page;
+
+/// What belongs to a repository, or is one.
+pub(crate) trait InRepo {
+    /// The repository's `owner/name`, where the forge says it.
+    fn full_name(&self) -> Option<&str>;
+}
+
+impl Forge {
+    /// Whether the operator says what this server may touch.
+    pub(crate) fn is_confined(&self) -> bool {
+        !(self.args().allow_owners.is_empty() && self.args().allow_repos.is_empty())
+    }
+
+    /// The same page without what is out of reach. The forge's total would tell of it, so it goes too.
+    pub(crate) fn within_reach<T: InRepo>(&self, mut page: Page<T>) -> Page<T> {
+        if self.is_confined() {
+            page.items.retain(|item| item.full_name().is_some_and(|name| self.reaches(name)));
+            page.total_count = None;
+        }
+        page
+    }
+
+    fn reaches(&self, full_name: &str) -> bool {
+        full_name.split_once('/').is_some_and(|(owner, name)| self.may_touch(owner, Some(name)).is_ok())
+    }
+}
