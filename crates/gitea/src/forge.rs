@@ -43,8 +43,7 @@ impl Forge {
             Upstream::Caller(credential) => Some(credential.authorization().clone()),
             Upstream::Own | Upstream::Impersonate(_) => client.own(),
         };
-        let read_only =
-            client.args.gitea_readonly || client.kit.read_only() || call.principal().role == Role::Read;
+        let read_only = client.kit.read_only() || call.principal().role == Role::Read;
         Self { client, authorization, read_only, dry_run: false, call: Arc::new(call) }
     }
 

@@ -13,7 +13,7 @@ mod tools;
 use std::sync::Arc;
 
 use kit::auth::UpstreamAuth;
-use kit::{Aliases, Check, Kit, Service};
+use kit::{Aliases, Check, Kit, Method, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
 
 pub use crate::args::{Args, ToolStyle};
@@ -48,6 +48,14 @@ impl Service for Gitea {
 
     fn aliases(args: &Args) -> Aliases<Self> {
         tool::unlisted(tools::tools(), args)
+    }
+
+    fn methods(_args: &Args) -> Vec<Method> {
+        tool::methods(&tools::tools())
+    }
+
+    fn read_only(args: &Args) -> Option<&'static str> {
+        args.gitea_readonly.then_some("GITEA_READONLY")
     }
 
     fn checks(&self) -> Vec<Check<'_>> {

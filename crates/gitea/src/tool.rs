@@ -12,7 +12,9 @@ mod route;
 
 pub(crate) use answer::Answer;
 pub(crate) use handler::Handler;
-pub(crate) use route::{listed, unlisted};
+pub(crate) use route::{listed, methods, unlisted};
+
+use kit::Effect;
 
 use crate::client::version::Release;
 use arguments::Arguments;
@@ -37,17 +39,6 @@ pub(crate) struct Method {
     /// The release of Gitea that brought it, where servers without it are still about.
     since: Option<Release>,
     classic: Vec<Classic>,
-}
-
-/// What a method may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Effect {
-    /// Changes nothing.
-    Reads,
-    /// Adds or changes.
-    Writes,
-    /// May lose what was there.
-    Destroys,
 }
 
 impl Tool {

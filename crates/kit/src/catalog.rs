@@ -8,6 +8,7 @@ use rmcp::model::{JsonObject, Tool};
 
 use crate::auth::Role;
 use crate::confirm::Confirms;
+use crate::methods::{Effect, Method, Methods};
 use crate::metrics::{Metrics, ToolMetrics};
 use crate::policy::{Gate, Policy};
 use crate::schema;
@@ -18,7 +19,11 @@ use crate::{Code, ToolError, audit};
 /// One tool, with everything a call needs.
 pub(crate) struct Entry<S> {
     pub(crate) route: ToolRoute<S>,
+    /// What holds for it as a whole.
     pub(crate) gate: Gate,
+    pub(crate) methods: Methods,
+    /// Its definition for a role that may call only some of its methods, as it reads.
+    for_readers: Option<Tool>,
     pub(crate) metrics: ToolMetrics,
     pub(crate) secrets: Vec<String>,
     pub(crate) confirms: Confirms,
@@ -30,6 +35,11 @@ pub(crate) struct Entry<S> {
 }
 
 impl<S> Entry<S> {
+    /// As this role may call it.
+    pub(crate) fn definition(&self, role: Role) -> &Tool {
+        self.for_readers.as_ref().filter(|_| role == Role::Read).unwrap_or(&self.route.attr)
+    }
+
     /// serde repeats a value of the wrong type in its message; that of a secret argument must not leave.
     pub(crate) fn without_secret(&self, mut error: ToolError) -> ToolError {
         let field = error.details.get("field").and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -54,18 +64,23 @@ impl<S: Service> Catalog<S> {
     /// Collects the tools and refuses what would mislead a client.
     ///
     /// # Errors
-    /// A tool without title, description or annotations, two tools of one name, an alias of nothing, or a glob of
-    /// the policy that names no tool.
+    /// A tool without title, description or annotations, two tools of one name, an alias or a method of nothing, or a
+    /// glob of the policy that names no tool.
     pub(crate) fn new(args: &S::Args, policy: &Policy, metrics: &Metrics) -> anyhow::Result<Self> {
         let aliases = S::aliases(args);
+        let methods = S::methods(args);
         let mut catalog = Self { entries: HashMap::new(), order: vec![] };
         for router in S::tools(args) {
-            catalog.add(router, true, &[], policy, metrics)?;
+            catalog.add(router, true, &[], &methods, policy, metrics)?;
         }
-        catalog.add(aliases.router, false, &aliases.of, policy, metrics)?;
+        catalog.add(aliases.router, false, &aliases.of, &methods, policy, metrics)?;
         catalog.order = catalog.entries.keys().cloned().collect();
         catalog.order.sort_unstable();
-        policy.check(&catalog.order)?;
+        let chosen = methods.iter().filter(|it| !it.name.is_empty());
+        policy.check(&catalog.order, &chosen.map(Method::full_name).collect::<Vec<_>>())?;
+        for name in methods.iter().flat_map(|it| it.former.iter().chain([&it.tool])) {
+            anyhow::ensure!(catalog.entries.contains_key(*name), "a method of no tool: {name}");
+        }
         for (tool, _) in S::TASKS {
             anyhow::ensure!(catalog.entries.contains_key(*tool), "a task of no tool: {tool}");
         }
@@ -81,6 +96,7 @@ impl<S: Service> Catalog<S> {
         router: ToolRouter<S>,
         listed: bool,
         of: &[(&str, &str)],
+        methods: &[Method],
         policy: &Policy,
         metrics: &Metrics,
     ) -> anyhow::Result<()> {
@@ -93,14 +109,21 @@ impl<S: Service> Catalog<S> {
                 tool.title.is_some() && tool.description.is_some() && tool.annotations.is_some(),
                 "tool {name} lacks title, description or annotations"
             );
-            let mut names = vec![name.as_str()];
-            names.extend(of.iter().filter(|(alias, _)| *alias == name).map(|(_, tool)| *tool));
-            let gate = policy.gate(tool, &names);
+            let mut names = vec![name.clone()];
+            names.extend(of.iter().filter(|(alias, _)| *alias == name).map(|(_, tool)| (*tool).to_owned()));
+            names.extend(Method::find(methods, &name).map(Method::names).unwrap_or_default());
+            let methods = Methods::of(tool, methods, policy, metrics)?;
+            let gate = methods.together(&name, policy);
+            let gate = gate.unwrap_or_else(|| policy.gate(Effect::of(tool), &names));
+            let for_readers = methods.are_mixed().then(|| methods.left(tool, Role::Read));
+            *tool = methods.left(tool, Role::Admin);
             let mut schema = JsonObject::clone(&tool.input_schema);
             let confirms = Confirms::offer(tool, &mut schema, gate.confirms)?;
             tool.input_schema = Arc::new(schema);
             let entry = Entry {
                 gate,
+                methods,
+                for_readers,
                 confirms,
                 as_task: S::TASKS.iter().find(|(tool, _)| *tool == name).map(|(_, as_task)| *as_task),
                 metrics: metrics.tool(&name),
@@ -128,7 +151,7 @@ impl<S: Service> Catalog<S> {
 
     /// The definitions MCP lists.
     pub(crate) fn tools(&self, role: Role) -> Vec<Tool> {
-        self.list(role, false).map(|entry| entry.route.attr.clone()).collect()
+        self.list(role, false).map(|entry| entry.definition(role).clone()).collect()
     }
 }
 

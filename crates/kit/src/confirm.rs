@@ -1,5 +1,4 @@
-//! `--confirm-destructive`: which tools it concerns, how their argument `confirm` is offered and taken, and what the
-//! user is asked.
+//! `--confirm-destructive`: how the argument `confirm` is offered and taken, and what the user is asked.
 
 use anyhow::ensure;
 use rmcp::RoleServer;
@@ -14,8 +13,6 @@ use crate::{ToolError, audit};
 /// What a tool has to do with confirmations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Confirms {
-    /// It is confirmed before it runs.
-    pub(crate) first: bool,
     /// Its argument `confirm` is ours, and not to be seen by it.
     ours: bool,
     /// It has such an argument, ours or its own.
@@ -23,7 +20,7 @@ pub(crate) struct Confirms {
 }
 
 impl Confirms {
-    /// Decides for one tool, and offers the argument where the tool has none.
+    /// Decides for one tool, and offers the argument where the tool has none and is confirmed `first`.
     ///
     /// # Errors
     /// When the tool has an argument of that name that is no boolean.
@@ -34,13 +31,13 @@ impl Confirms {
             Some(own) => {
                 let boolean = own["type"] == "boolean";
                 ensure!(boolean || !first, "tool {}: its argument {CONFIRM} is no boolean", tool.name);
-                Ok(Self { first, ours: false, argument: boolean })
+                Ok(Self { ours: false, argument: boolean })
             }
             None if first => {
                 let description =
                     "Whether the user has agreed to this call. Only for clients that cannot ask the user.";
                 properties.insert(CONFIRM.into(), json!({"type": "boolean", "description": description}));
-                Ok(Self { first, ours: true, argument: true })
+                Ok(Self { ours: true, argument: true })
             }
             None => Ok(Self::default()),
         }

@@ -16,6 +16,7 @@ use crate::auth::Principal;
 use crate::call::{closed, principal, waits_for};
 use crate::calls::Calls;
 use crate::catalog::{Catalog, Entry};
+use crate::policy::Gate;
 use crate::record::Record;
 use crate::service::Service;
 use crate::tasks::{self, Course, Task, Tasks};
@@ -93,10 +94,10 @@ impl<S: Service> Dispatch<S> {
         mut params: CallToolRequestParams,
         mut context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, Failure> {
-        let turn = self.enter(entry, caller, &mut params, &mut context)?;
+        let (turn, gate) = self.enter(entry, caller, &mut params, &mut context)?;
         let course = tasks::course(entry, &mut context).map_err(Failure::Protocol)?;
         let until = Until::of(&context, &turn, self.deadline);
-        let agreed = match entry.confirms.first {
+        let agreed = match gate.confirms {
             true => self.within(entry, &until, confirm::first(entry, &params, &context)).await?,
             false => Ok(()),
         };
@@ -127,22 +128,27 @@ impl<S: Service> Dispatch<S> {
     }
 
     /// Lets a call in, or on when it comes again with an answer.
-    fn enter(
+    fn enter<'a>(
         &self,
-        entry: &Entry<S>,
+        entry: &'a Entry<S>,
         caller: &Principal,
         params: &mut CallToolRequestParams,
         context: &mut RequestContext<RoleServer>,
-    ) -> Result<Turn, Failure> {
+    ) -> Result<(Turn, &'a Gate), Failure> {
         let name = &*entry.route.attr.name;
-        entry.gate.allow(name, caller).map_err(Failure::Tool)?;
+        let chosen = entry.methods.chosen(params.arguments.as_ref());
+        let gate = chosen.map_or(&entry.gate, |it| &it.gate);
+        gate.allow(caller).map_err(Failure::Tool)?;
+        if chosen.is_none() {
+            entry.methods.refuse_none(caller.role).map_err(Failure::Tool)?;
+        }
         let came = (params.input_responses.take(), params.request_state.take());
         let turn = self
             .rounds
             .begin(caller, (TOOLS_CALL, name), params.arguments.as_ref(), came, context)
             .map_err(Failure::Protocol)?;
         if !turn.goes_on {
-            entry.gate.count(name, caller).map_err(Failure::Tool)?;
+            gate.count(caller).map_err(Failure::Tool)?;
         }
         if let Some(field) = params.arguments.as_ref().and_then(params::nul) {
             let message = format!("{field} holds a NUL character");
@@ -151,7 +157,7 @@ impl<S: Service> Dispatch<S> {
         if let Some(said) = entry.confirms.take(&mut params.arguments) {
             context.extensions.insert(Said(said));
         }
-        Ok(turn)
+        Ok((turn, gate))
     }
 
     /// Works on a call as long as it may.
@@ -283,7 +289,11 @@ fn cut_off<S>(entry: &Entry<S>) -> ToolError {
 
 /// What goes on without the call.
 fn rest<S>(entry: &Entry<S>) -> &'static str {
-    if entry.gate.writes { "; a change that had begun still runs to its end" } else { "" }
+    if entry.gate.writes() || entry.methods.write() {
+        "; a change that had begun still runs to its end"
+    } else {
+        ""
+    }
 }
 
 fn size(content: &ContentBlock) -> usize {

@@ -1,4 +1,4 @@
-//! `/metrics`: calls, errors by code, durations and calls in flight, per tool.
+//! `/metrics`: calls, errors by code, durations and calls in flight, per tool; calls and errors also per method.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -25,6 +25,7 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 pub(crate) struct Metrics {
     registry: Registry,
     calls: Family<Labels, Counter>,
+    method_calls: Family<Labels, Counter>,
     errors: Family<Labels, Counter>,
     in_flight: Family<Labels, Gauge>,
     durations: Family<Labels, Histogram, fn() -> Histogram>,
@@ -38,6 +39,7 @@ impl Metrics {
     pub(crate) fn new(service: &str, telemetry: Arc<Telemetry>) -> Self {
         let mut registry = Registry::with_prefix("gantry");
         let calls = Family::default();
+        let method_calls = Family::default();
         let errors = Family::default();
         let refused = Family::default();
         let in_flight = Family::default();
@@ -47,6 +49,8 @@ impl Metrics {
         let build = Info::new(vec![("service", service.to_owned()), ("version", crate::VERSION.to_owned())]);
         registry.register("build", "The running program", build);
         registry.register("tool_calls", "Calls of a tool", calls.clone());
+        let several = "Calls of one method of a tool that has several";
+        registry.register("tool_method_calls", several, method_calls.clone());
         registry.register("tool_errors", "Failed calls of a tool, by code", errors.clone());
         registry.register("tool_calls_in_flight", "Calls of a tool that are running", in_flight.clone());
         registry.register("tool_duration_seconds", "How long calls of a tool took", durations.clone());
@@ -54,7 +58,7 @@ impl Metrics {
         registry.register("mcp_sessions", "Open MCP sessions", sessions.clone());
         let lost = "Spans, and exports of metrics, that no collector took";
         registry.register("telemetry_dropped", lost, telemetry.dropped.clone());
-        Self { registry, calls, errors, in_flight, durations, refused, sessions, telemetry }
+        Self { registry, calls, method_calls, errors, in_flight, durations, refused, sessions, telemetry }
     }
 
     /// The series of one tool, looked up once.
@@ -73,6 +77,11 @@ impl Metrics {
             errors: self.errors.clone(),
             name,
         }
+    }
+
+    /// The calls of one method of a tool, looked up once.
+    pub(crate) fn method(&self, tool: &str, method: &str) -> Counter {
+        self.method_calls.get_or_create_owned(&vec![("tool", tool.to_owned()), ("method", method.to_owned())])
     }
 
     /// Counts a request that was not let in.
@@ -113,10 +122,11 @@ impl ToolMetrics {
         InFlight(self)
     }
 
-    pub(crate) fn end(&self, took: Duration, failure: Option<Code>) {
+    pub(crate) fn end(&self, took: Duration, method: Option<&str>, failure: Option<Code>) {
         self.duration.observe(took.as_secs_f64());
         if let Some(code) = failure {
-            let labels = vec![("tool", self.name.to_string()), ("code", code.as_str().to_owned())];
+            let mut labels = vec![("tool", self.name.to_string()), ("code", code.as_str().to_owned())];
+            labels.extend(method.map(|method| ("method", method.to_owned())));
             self.errors.get_or_create(&labels).inc();
         }
     }

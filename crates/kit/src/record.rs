@@ -16,6 +16,8 @@ use crate::{Code, ToolError, audit};
 pub(crate) struct Record<'a, S> {
     entry: &'a Entry<S>,
     operation: Operation<'a>,
+    /// Of the tool's methods, where it has several.
+    method: Option<&'static str>,
     /// As JSON with secrets masked, for a tool that writes.
     arguments: Option<String>,
     started: Instant,
@@ -28,11 +30,16 @@ impl<'a, S> Record<'a, S> {
         operation: Operation<'a>,
         arguments: Option<&JsonObject>,
     ) -> Self {
-        let arguments = entry.gate.writes.then(|| {
+        let chosen = entry.methods.chosen(arguments);
+        if let Some(chosen) = chosen {
+            chosen.calls.inc();
+        }
+        let arguments = chosen.map_or(&entry.gate, |it| &it.gate).writes().then(|| {
             let masked = arguments.map(|it| audit::mask(it, &entry.secrets));
             serde_json::Value::from(masked.unwrap_or_default()).to_string()
         });
-        Self { entry, operation, arguments, started: Instant::now(), in_flight: Some(entry.metrics.begin()) }
+        let (method, in_flight) = (chosen.map(|it| it.name), Some(entry.metrics.begin()));
+        Self { entry, operation, method, arguments, started: Instant::now(), in_flight }
     }
 
     pub(crate) fn close(mut self, result: &Result<CallToolResponse, Failure>) {
@@ -67,7 +74,7 @@ impl<'a, S> Record<'a, S> {
         let Some(in_flight) = self.in_flight.take() else { return };
         drop(in_flight);
         let took = self.started.elapsed();
-        self.entry.metrics.end(took, failure.map(|error| error.code));
+        self.entry.metrics.end(took, self.method, failure.map(|error| error.code));
         self.operation.end(took, fault);
         if failure.is_none() && self.arguments.is_none() {
             return;
@@ -75,33 +82,34 @@ impl<'a, S> Record<'a, S> {
         // The scope puts the call's tool, caller and trace on its lines.
         self.operation.scope.enter(|| {
             if let Some(error) = failure {
-                log(error, took);
+                log(error, self.method, took);
             }
             if let Some(arguments) = self.arguments.take() {
                 let duration_ms = milliseconds(took);
-                tracing::info!(target: "audit", arguments_json = arguments, outcome, duration_ms, "tool called");
+                let method = self.method;
+                tracing::info!(target: "audit", method, arguments_json = arguments, outcome, duration_ms, "tool called");
             }
         });
     }
 }
 
-fn log(error: &ToolError, took: Duration) {
+fn log(error: &ToolError, method: Option<&str>, took: Duration) {
     let duration_ms = milliseconds(took);
     let (code, source) = (error.code.as_str(), error.source_chain());
     let message = &error.message;
     match error.code {
         Code::InternalError => {
-            tracing::error!(duration_ms, code, source, "{message}");
+            tracing::error!(duration_ms, method, code, source, "{message}");
         }
         Code::ServiceError | Code::TimeoutError => {
-            tracing::warn!(duration_ms, code, source, "{message}");
+            tracing::warn!(duration_ms, method, code, source, "{message}");
         }
         Code::ValidationError
         | Code::AuthenticationError
         | Code::Forbidden
         | Code::NotFound
         | Code::RateLimited => {
-            tracing::info!(duration_ms, code, source, "{message}");
+            tracing::info!(duration_ms, method, code, source, "{message}");
         }
     }
 }

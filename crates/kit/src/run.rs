@@ -156,10 +156,10 @@ async fn prepare<S: Service>(
     let generated = auth.generated_key().map(str::to_owned);
     let telemetry = Arc::new(Telemetry::start(&settings.telemetry, S::SLUG, &authorities)?);
     let metrics = Arc::new(Metrics::new(S::SLUG, telemetry.clone()));
-    let catalog = Catalog::new(&args, &Policy::new(settings)?, &metrics)?;
+    let catalog = Catalog::new(&args, &Policy::new(settings, S::read_only(&args))?, &metrics)?;
     let kit = Kit {
         max_output_bytes: settings.max_output_bytes,
-        read_only: settings.read_only,
+        read_only: settings.read_only || S::read_only(&args).is_some(),
         changes: TaskTracker::new(),
         news: Arc::new(Changes::new(settings.max_sessions)),
         authorities,

@@ -20,6 +20,7 @@ use crate::auth::{Principal, UpstreamAuth};
 use crate::changes::{Changes, List};
 use crate::health::Check;
 use crate::http::{self, Authorities};
+use crate::methods::Method;
 use crate::tasks::{self, AsTask};
 use crate::{Result, ToolError, telemetry};
 
@@ -53,6 +54,17 @@ pub trait Service: ServerHandler + Sized {
     /// Names that only REST and old clients know; not listed over MCP.
     fn aliases(_args: &Self::Args) -> Aliases<Self> {
         Aliases { router: ToolRouter::new(), of: vec![] }
+    }
+
+    /// What its tools with an argument `method` do, each method a thing of its own to the policy; and the further names
+    /// of tools, so that whatever the operator says of one holds for all.
+    fn methods(_args: &Self::Args) -> Vec<Method> {
+        vec![]
+    }
+
+    /// A setting of its own that does what `--read-only` does, if it is on.
+    fn read_only(_args: &Self::Args) -> Option<&'static str> {
+        None
     }
 
     /// Whether this caller may watch this resource: that there is one, and that it may be read by the caller.

@@ -280,7 +280,7 @@ pub struct Settings {
     #[arg(long, env = "GANTRY_TRUST_EDGE_KEY_FILE", value_name = "FILE", help_heading = "Who may call")]
     pub(crate) trust_edge_key_file: Option<PathBuf>,
 
-    /// Offer only tools that change nothing
+    /// Offer only tools, and methods of tools, that change nothing
     #[arg(
         long,
         env = "GANTRY_READ_ONLY",
@@ -290,7 +290,7 @@ pub struct Settings {
     )]
     pub(crate) read_only: bool,
 
-    /// Offer no tool that may destroy something
+    /// Offer no tool, and no method of a tool, that may destroy something
     #[arg(
         long,
         env = "GANTRY_DISABLE_DESTRUCTIVE",
@@ -300,7 +300,7 @@ pub struct Settings {
     )]
     pub(crate) disable_destructive: bool,
 
-    /// Offer only these tools (globs, separated by commas)
+    /// Offer only these tools, or methods as TOOL.METHOD (globs, separated by commas)
     #[arg(
         long,
         env = "GANTRY_ALLOW_TOOLS",
@@ -310,7 +310,7 @@ pub struct Settings {
     )]
     pub(crate) allow_tools: Vec<String>,
 
-    /// Never offer these tools (globs, separated by commas)
+    /// Never offer these tools, or methods as TOOL.METHOD (globs, separated by commas)
     #[arg(
         long,
         env = "GANTRY_DENY_TOOLS",
@@ -320,7 +320,7 @@ pub struct Settings {
     )]
     pub(crate) deny_tools: Vec<String>,
 
-    /// Most calls of a tool by one caller, as GLOB=N/s, GLOB=N/min or GLOB=N/h
+    /// Most calls of a tool by one caller, as GLOB=N/s, GLOB=N/min or GLOB=N/h; the glob may name methods
     #[arg(
         long,
         env = "GANTRY_RATE_LIMIT",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use kit::{Aliases, Call, ToolError};
+use kit::{Aliases, Call, Effect, ToolError};
 use rmcp::handler::server::common::FromContextPart;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::ToolCallContext;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{Arguments, DRY_RUN};
 use super::classic::Classic;
-use super::{Answer, Effect, Method, Tool};
+use super::{Answer, Method, Tool};
 use crate::Gitea;
 use crate::args::{Args, ToolStyle};
 use crate::error::{Error, Result};
@@ -28,9 +28,18 @@ pub(crate) fn listed(tools: Vec<Tool>, args: &Args) -> Vec<ToolRouter<Gitea>> {
 
 /// The other names, which work all the same when called.
 pub(crate) fn unlisted(tools: Vec<Tool>, args: &Args) -> Aliases<Gitea> {
-    let names: Vec<_> = names(tools).into_iter().filter(|name| !name.is_listed(args)).collect();
-    let of = names.iter().filter(|it| it.name != it.tool.name).map(|it| (it.name, it.tool.name)).collect();
-    Aliases { router: router(names.into_iter()), of }
+    let names = names(tools).into_iter().filter(|name| !name.is_listed(args));
+    Aliases { router: router(names), of: vec![] }
+}
+
+/// What the operator's switches and globs are held against.
+pub(crate) fn methods(tools: &[Tool]) -> Vec<kit::Method> {
+    let methods = tools.iter().flat_map(|tool| tool.methods.iter().map(move |method| (tool.name, method)));
+    let methods = methods.map(|(tool, Method { name, effect, classic, .. })| {
+        let former = classic.iter().map(|it| it.name).collect();
+        kit::Method { tool, name, former, effect: *effect }
+    });
+    methods.collect()
 }
 
 fn router(names: impl Iterator<Item = Name>) -> ToolRouter<Gitea> {
@@ -73,11 +82,10 @@ impl Name {
     fn is_listed(&self, args: &Args) -> bool {
         let own = self.name == self.tool.name;
         let classic = self.tool.methods.iter().any(|method| !method.classic.is_empty());
-        let in_style = match args.tool_style {
+        match args.tool_style {
             ToolStyle::Grouped => own,
             ToolStyle::Classic => self.former.is_some() || own && !classic,
-        };
-        in_style && !(args.gitea_readonly && self.effect() > Effect::Reads)
+        }
     }
 
     fn method(&self) -> Option<&Method> {
@@ -205,10 +213,9 @@ impl Tool {
         }
         let chosen = arguments.remove(METHOD);
         let name = chosen.as_ref().and_then(Value::as_str).unwrap_or_default();
-        self.methods.iter().find(|method| method.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.methods.iter().map(|method| method.name).collect();
-            Error::argument(METHOD, format!("method must be one of {}", names.join(", ")))
-        })
+        // The chassis has refused what is none of its methods.
+        let found = self.methods.iter().find(|method| method.name == name);
+        found.ok_or_else(|| Error::argument(METHOD, "there is no such method"))
     }
 }
 

@@ -8,13 +8,15 @@ use serde_json::{Map, Value, json};
 
 use crate::Code;
 use crate::app::{Admitted, App};
+use crate::auth::Role;
 use crate::catalog::Entry;
 use crate::service::Service;
 
 pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, caller: Admitted) -> Json<Value> {
     let entries = app.dispatch.catalog.list(caller.0.role, true);
-    let paths: Map<String, Value> =
-        entries.map(|entry| (format!("/tools/{}", entry.route.attr.name), path(entry))).collect();
+    let paths: Map<String, Value> = entries
+        .map(|entry| (format!("/tools/{}", entry.route.attr.name), path(entry, caller.0.role)))
+        .collect();
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {"title": format!("gantry-{}", S::SLUG), "version": crate::VERSION, "description": S::ABOUT},
@@ -30,8 +32,8 @@ pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, caller: Ad
     Json(document)
 }
 
-fn path<S>(entry: &Entry<S>) -> Value {
-    let tool = &entry.route.attr;
+fn path<S>(entry: &Entry<S>, role: Role) -> Value {
+    let tool = entry.definition(role);
     let failure = |code: Code| {
         let content = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}});
         (code.status().as_str().to_owned(), json!({"description": code.as_str(), "content": content}))

@@ -56,7 +56,7 @@ pub(super) async fn show<S: Service>(
     Name(name): Name,
     request: Request,
 ) -> Response {
-    let is_call = app.dispatch.catalog.get(&name).is_some_and(|entry| !entry.listed && !entry.gate.writes);
+    let is_call = app.dispatch.catalog.get(&name).is_some_and(|entry| !entry.listed && !entry.gate.writes());
     if is_call && request.method() == Method::GET {
         return call(State(app), Name(name), request).await;
     }
@@ -66,7 +66,9 @@ pub(super) async fn show<S: Service>(
         Err(refusal) => return refusal.into_response(),
     };
     match app.dispatch.catalog.get(&name) {
-        Some(entry) if entry.gate.shows(caller.role) => Json(entry.route.attr.clone()).into_response(),
+        Some(entry) if entry.gate.shows(caller.role) => {
+            Json(entry.definition(caller.role).clone()).into_response()
+        }
         _ => unknown(&name).into_response(),
     }
 }

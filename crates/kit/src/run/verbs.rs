@@ -27,7 +27,8 @@ pub(super) async fn perform<S: Service>(verb: &Verb, invocation: &Invocation) ->
         Verb::Tools { json } => {
             let Program { service, settings, .. } = program();
             let metrics = Metrics::new(S::SLUG, Arc::default());
-            let catalog = Catalog::<S>::new(&service, &Policy::new(&settings)?, &metrics)?;
+            let catalog =
+                Catalog::<S>::new(&service, &Policy::new(&settings, S::read_only(&service))?, &metrics)?;
             (cli::catalogue(&catalog.tools(Role::Admin), *json)?.into_bytes(), true)
         }
         Verb::Config(asked) => {

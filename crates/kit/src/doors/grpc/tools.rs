@@ -39,7 +39,7 @@ impl<S: Service> ToolService for Tools<S> {
             Ok(size @ 1..PAGE) => size,
             _ => PAGE,
         };
-        let all = self.0.dispatch.catalog.list(role, false).map(|entry| &entry.route.attr);
+        let all = self.0.dispatch.catalog.list(role, false).map(|entry| entry.definition(role));
         let mut rest = all.filter(|tool| *tool.name > *cursor).peekable();
         let tools: Vec<_> = rest.by_ref().take(size).map(message::tool).collect();
         let last = tools.last().filter(|_| rest.peek().is_some());
