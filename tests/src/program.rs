@@ -201,8 +201,17 @@ impl Program {
 
     /// Its resident memory, in kB.
     pub fn rss_kb(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most it ever was, in kB.
+    pub fn peak_rss_kb(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, what: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).context(what.to_owned())?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod list;
 mod natural;
+pub(crate) mod pull_diff;
 pub(crate) mod reach;
 pub(crate) mod spool;
 

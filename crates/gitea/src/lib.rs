@@ -4,29 +4,59 @@
 
 mod args;
 mod client;
+mod diff;
 mod error;
 mod forge;
 mod model;
+mod resources;
 mod tool;
 mod tools;
 
 use std::sync::Arc;
 
 use kit::auth::UpstreamAuth;
-use kit::{Aliases, Check, Kit, Method, Service};
+use kit::{Aliases, Call, Check, Kit, Method, Service};
 use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::model::{
+    ListResourceTemplatesResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
 
 pub use crate::args::{Args, ToolStyle};
 pub use crate::error::Error;
 
 use crate::client::Client;
+use crate::forge::Forge;
 
 /// The server.
 pub struct Gitea {
     client: Arc<Client>,
 }
 
-impl rmcp::ServerHandler for Gitea {}
+impl rmcp::ServerHandler for Gitea {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_resources().build())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let forge = Forge::new(self.client.clone(), Call::of(&context));
+        Ok(resources::read(forge, &request.uri).await?.into())
+    }
+}
 
 impl Service for Gitea {
     const SLUG: &'static str = "gitea";

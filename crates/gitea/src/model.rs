@@ -2,6 +2,7 @@
 
 pub(crate) mod label;
 pub(crate) mod name;
+pub(crate) mod pull;
 pub(crate) mod repository;
 pub(crate) mod user;
 

@@ -1,6 +1,7 @@
 //! Every method of every tool of the Gitea server on a real Gitea, with its effect read back through Gitea's API.
 
 mod lab;
+mod large;
 mod rows;
 
 use std::collections::BTreeSet;

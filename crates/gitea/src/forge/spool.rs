@@ -171,12 +171,21 @@ impl Content {
         &self,
         work: impl FnOnce(BufReader<Reader>) -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let reader = Reader { content: self.clone(), at: 0 };
+        self.scan_from(0, work).await
+    }
+
+    /// [`Content::scan`] from some place on.
+    pub(crate) async fn scan_from<T: Send + 'static>(
+        &self,
+        at: u64,
+        work: impl FnOnce(BufReader<Reader>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let reader = Reader { content: self.clone(), at };
         blocking(move || work(BufReader::with_capacity(BLOCK, reader))).await
     }
 }
 
-/// Reads a content from its beginning.
+/// Reads a content from some place on.
 pub(crate) struct Reader {
     content: Content,
     at: u64,

@@ -1,7 +1,105 @@
-//! Pull requests.
+//! Pull requests: reading them, their checks and their diffs.
 
+mod diff;
+mod status;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::error::Result;
+use crate::forge::list::{Page, Paging};
+use crate::forge::{ALL, Forge};
+use crate::model::name::Repo;
+use crate::model::pull::{ChangedFile, Pull, Review, ReviewComment};
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
-    vec![]
+    vec![
+        Tool::new("list_pull_requests", "List pull requests", "Pull requests of a repository.")
+            .reads("", list)
+            .classic("list_repo_pull_requests"),
+        Tool::new(
+            "pull_request_read",
+            "Read a pull request",
+            "A pull request, its files, checks, reviews. get_diff: the files first, then a file, hunks or all by cursor.",
+        )
+        .reads("get", get)
+        .classic("get_pull_request_by_index")
+        .reads("get_diff", diff::get_diff)
+        .classic("get_pull_request_diff")
+        .reads("get_files", get_files)
+        .reads("get_status", status::get_status)
+        .reads("get_reviews", get_reviews)
+        .classic("list_pull_request_reviews")
+        .reads("get_review", get_review)
+        .classic("get_pull_request_review")
+        .reads("get_review_comments", get_review_comments)
+        .classic("list_pull_request_review_comments"),
+    ]
+}
+
+/// Which pull request.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Which {
+    pub(super) pull_number: u64,
+}
+
+/// Which of its reviews.
+#[derive(Deserialize, JsonSchema)]
+struct WhichReview {
+    review_id: u64,
+}
+
+/// Which of a repository's.
+#[skip_serializing_none]
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Filter {
+    /// open, closed or all (default)
+    state: Option<String>,
+    /// recentupdate (default), oldest, recentclose, leastupdate, mostcomment, leastcomment, priority
+    sort: Option<String>,
+    milestone: Option<u64>,
+}
+
+async fn list(forge: Forge, repo: Repo, filter: Filter, paging: Paging) -> Result<Page<Pull>> {
+    let filter = Filter {
+        state: filter.state.or_else(|| Some("all".into())),
+        sort: filter.sort.or_else(|| Some("recentupdate".into())),
+        ..filter
+    };
+    forge.list(repo.path().at("pulls"), &filter, &paging).await
+}
+
+async fn get(forge: Forge, repo: Repo, which: Which) -> Result<Pull> {
+    forge.get(which.path(&repo)).await
+}
+
+async fn get_files(forge: Forge, repo: Repo, which: Which, paging: Paging) -> Result<Page<ChangedFile>> {
+    forge.list(which.path(&repo).at("files"), &ALL, &paging).await
+}
+
+async fn get_reviews(forge: Forge, repo: Repo, which: Which, paging: Paging) -> Result<Page<Review>> {
+    forge.list(which.path(&repo).at("reviews"), &ALL, &paging).await
+}
+
+async fn get_review(forge: Forge, repo: Repo, which: Which, review: WhichReview) -> Result<Review> {
+    forge.get(which.path(&repo).at("reviews").at(review.review_id)).await
+}
+
+async fn get_review_comments(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    review: WhichReview,
+) -> Result<Page<ReviewComment>> {
+    let path = which.path(&repo).at("reviews").at(review.review_id).at("comments");
+    forge.list_whole(path, &ALL, &Paging::default()).await
+}
+
+impl Which {
+    /// Where it is.
+    fn path(&self, repo: &Repo) -> crate::client::path::Path {
+        repo.path().at("pulls").at(self.pull_number)
+    }
 }
