@@ -2,6 +2,7 @@
 
 mod lab;
 mod large;
+mod reports;
 mod rows;
 
 use std::collections::BTreeSet;
