@@ -155,6 +155,11 @@ impl Forge {
         self.client.spool.open(key, download).await
     }
 
+    /// The next piece of an answer that was opened; `None` at its end.
+    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>> {
+        self.client.chunk(response).await
+    }
+
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: Path, body: &impl Serialize) -> Result<T> {
         client::read(&self.change(Method::POST, &path, body).await?.bytes)
     }

@@ -1,5 +1,6 @@
 //! What forges answer, as far as an agent has use for it: fields that are not here never reach it.
 
+pub(crate) mod content;
 pub(crate) mod label;
 pub(crate) mod name;
 pub(crate) mod pull;

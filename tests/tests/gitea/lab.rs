@@ -124,6 +124,14 @@ impl Lab {
         Ok(answer)
     }
 
+    /// What an argument is called by the name under test, for errors that name it.
+    pub(crate) fn named(&self, argument: &str) -> String {
+        match self.classic {
+            Some(name) if name != self.tool => former(argument.to_owned()),
+            _ => argument.to_owned(),
+        }
+    }
+
     async fn attempt(&self, arguments: Value) -> Result<(StatusCode, Value)> {
         let Value::Object(mut arguments) = arguments else { bail!("arguments are an object") };
         let tool = match self.classic {
