@@ -20,6 +20,7 @@ use crate::args::Args;
 use crate::client::path::Path;
 use crate::client::version::Version;
 use crate::error::{Error, Result};
+use crate::forge::once::Keys;
 use crate::forge::spool::Spool;
 
 /// A read is tried so often.
@@ -42,6 +43,7 @@ pub(crate) struct Client {
     base: Url,
     own: Followed<Option<HeaderValue>>,
     version: Mutex<Option<(Instant, Version)>>,
+    pub(crate) keys: Keys,
     pub(crate) spool: Spool,
     pub(crate) args: Args,
     pub(crate) kit: Kit,
@@ -92,7 +94,7 @@ impl Client {
             .through_socket(args.gitea_unix_socket.clone())
             .believing_any_certificate(args.insecure);
         let (base, spool) = (args.gitea_host.clone(), Spool::new(args.spool_bytes));
-        Ok(Self { http, base, own, version: Mutex::default(), spool, args, kit })
+        Ok(Self { http, base, own, version: Mutex::default(), keys: Keys::default(), spool, args, kit })
     }
 
     /// The credential of the server's own.

@@ -1,7 +1,9 @@
 //! A forge as one caller sees it: what methods of tools talk to.
 
 pub(crate) mod list;
+mod names;
 mod natural;
+pub(crate) mod once;
 pub(crate) mod pull_diff;
 pub(crate) mod reach;
 pub(crate) mod spool;
