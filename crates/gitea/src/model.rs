@@ -1,8 +1,11 @@
 //! What forges answer, as far as an agent has use for it: fields that are not here never reach it.
 
 pub(crate) mod content;
+pub(crate) mod issue;
 pub(crate) mod label;
+pub(crate) mod milestone;
 pub(crate) mod name;
+pub(crate) mod named;
 pub(crate) mod pull;
 pub(crate) mod repository;
 pub(crate) mod user;

@@ -94,27 +94,39 @@ impl Mark {
     }
 }
 
+/// Something that is made once for a mark.
+pub(crate) trait Create: Sync {
+    /// What comes of it.
+    type Made: Marked + Send;
+
+    /// What was made lately; older things are not found again.
+    fn recent(&self, forge: &Forge) -> impl Future<Output = Result<Vec<Self::Made>>> + Send;
+
+    /// Makes it.
+    fn make(&self, forge: &Forge) -> impl Future<Output = Result<Self::Made>> + Send;
+
+    /// Undoes it, as another replica was sooner.
+    fn take_back(&self, forge: &Forge, made: &Self::Made) -> impl Future<Output = Result<()>> + Send;
+}
+
 impl Forge {
-    /// Makes something once for a mark: `recent` lists what was made lately, `make` makes it, and `take_back` undoes
-    /// what another replica made sooner. What is older than what `recent` lists is not found again.
-    pub(crate) async fn once<T: Marked>(
+    /// Makes something, once for a mark if there is one; `path` is where its like is.
+    pub(crate) async fn once<C: Create>(
         &self,
         path: &Path,
         mark: Option<&Mark>,
-        recent: impl AsyncFn() -> Result<Vec<T>>,
-        make: impl AsyncFnOnce() -> Result<T>,
-        take_back: impl AsyncFnOnce(&T) -> Result<()>,
-    ) -> Result<T> {
-        let Some(mark) = mark else { return make().await };
+        create: &C,
+    ) -> Result<C::Made> {
+        let Some(mark) = mark else { return create.make(self).await };
         let lock = self.client.keys.lock_of(format!("{} {path} {}", self.identity(), mark.key));
         let _alone = lock.lock().await;
-        if let Some(there) = mark.find(recent().await?)? {
+        if let Some(there) = mark.find(create.recent(self).await?)? {
             return Ok(there);
         }
-        let made = make().await?;
-        match mark.find(recent().await?)? {
+        let made = create.make(self).await?;
+        match mark.find(create.recent(self).await?)? {
             Some(first) if first.number() < made.number() => {
-                take_back(&made).await?;
+                create.take_back(self, &made).await?;
                 Ok(first)
             }
             _ => Ok(made),

@@ -69,6 +69,24 @@ impl std::ops::Deref for Slashed {
     }
 }
 
+/// A moment in RFC 3339; of a day alone, its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline)]
+pub(crate) struct Time(String);
+
+impl TryFrom<String> for Time {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.parse::<jiff::Timestamp>().is_ok() {
+            return Ok(Self(text));
+        }
+        let day = text.parse::<jiff::civil::Date>().map_err(|_| "is no time like 2026-11-20T10:00:00Z")?;
+        Ok(Self(format!("{day}T23:59:59Z")))
+    }
+}
+
 /// The repository that most tools are about.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(crate) struct Repo {

@@ -1,0 +1,234 @@
+//! Making and editing issues and comments.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_with::skip_serializing_none;
+
+use super::Which;
+use crate::client::path::Path;
+use crate::error::{Error, Result};
+use crate::forge::once::{Create, Idempotency};
+use crate::forge::{ALL, Forge};
+use crate::model::issue::{Comment, Issue};
+use crate::model::name::{Name, Repo, Time};
+
+/// So many of the newest are looked through for a key.
+const RECENT: &str = "50";
+
+/// A new issue.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct New {
+    title: String,
+    #[serde(flatten)]
+    fields: Fields,
+}
+
+/// What is to become of an issue.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Edit {
+    title: Option<String>,
+    /// open or closed
+    state: Option<State>,
+    remove_deadline: Option<bool>,
+    /// refuse if it has changed since
+    expected_updated_at: Option<String>,
+    #[serde(flatten)]
+    fields: Fields,
+}
+
+/// What new and old issues take alike.
+#[derive(Deserialize, JsonSchema)]
+struct Fields {
+    body: Option<String>,
+    assignees: Option<Vec<Name>>,
+    /// title or id; 0 for none
+    milestone: Option<String>,
+    /// names or ids
+    labels: Option<Vec<String>>,
+    r#ref: Option<String>,
+    deadline: Option<Time>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum State {
+    Open,
+    Closed,
+}
+
+/// Which comment; its argument has a name of its own here.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct WhichComment {
+    #[serde(rename = "commentID")]
+    comment_id: u64,
+}
+
+/// A comment's text.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Text {
+    body: String,
+}
+
+/// An issue as the API takes it.
+#[skip_serializing_none]
+#[derive(Serialize)]
+struct Sent {
+    title: Option<String>,
+    body: Option<String>,
+    state: Option<State>,
+    assignees: Option<Vec<Name>>,
+    milestone: Option<u64>,
+    labels: Option<Vec<u64>>,
+    r#ref: Option<String>,
+    due_date: Option<Time>,
+    unset_due_date: Option<bool>,
+}
+
+impl Fields {
+    /// With numbers for names. Nothing has been written when one of them is wrong.
+    async fn resolved(self, forge: &Forge, repo: &Repo) -> Result<Sent> {
+        let labels = match &self.labels {
+            Some(names) => Some(forge.label_ids(repo, "labels", names).await?),
+            None => None,
+        };
+        let milestone = match &self.milestone {
+            Some(name) => Some(forge.milestone_id(repo, "milestone", name).await?),
+            None => None,
+        };
+        forge.users("assignees", self.assignees.as_deref().unwrap_or_default()).await?;
+        Ok(Sent {
+            title: None,
+            body: self.body,
+            state: None,
+            assignees: self.assignees,
+            milestone,
+            labels,
+            r#ref: self.r#ref,
+            due_date: self.deadline,
+            unset_due_date: None,
+        })
+    }
+}
+
+pub(super) async fn create(forge: Forge, repo: Repo, new: New, once: Idempotency) -> Result<Issue> {
+    let mut sent = new.fields.resolved(&forge, &repo).await?;
+    sent.title = Some(new.title);
+    let mark = once.mark(&sent)?;
+    if let Some(mark) = &mark {
+        sent.body = Some(mark.below(sent.body.as_deref().unwrap_or_default()));
+    }
+    let path = repo.path().at("issues");
+    forge.once(&path, mark.as_ref(), &NewIssue { path: &path, sent }).await
+}
+
+struct NewIssue<'a> {
+    path: &'a Path,
+    sent: Sent,
+}
+
+impl Create for NewIssue<'_> {
+    type Made = Issue;
+
+    async fn recent(&self, forge: &Forge) -> Result<Vec<Issue>> {
+        let newest = [("state", "all"), ("type", "issues"), ("limit", RECENT)];
+        forge.find(self.path.clone(), &newest).await
+    }
+
+    async fn make(&self, forge: &Forge) -> Result<Issue> {
+        forge.post(self.path.clone(), &self.sent).await
+    }
+
+    async fn take_back(&self, forge: &Forge, made: &Issue) -> Result<()> {
+        let closed = json!({"state": "closed"});
+        forge.patch::<Issue>(self.path.clone().at(made.number), &closed).await.map(|_| ())
+    }
+}
+
+/// Labels are set by a request of their own: the forge takes none here.
+pub(super) async fn update(forge: Forge, repo: Repo, which: Which, edit: Edit) -> Result<Issue> {
+    let path = which.path(&repo);
+    if let Some(expected) = &edit.expected_updated_at {
+        expect_unchanged(forge.get(path.clone()).await?, expected)?;
+    }
+    let mut sent = edit.fields.resolved(&forge, &repo).await?;
+    let labels = sent.labels.take();
+    sent.title = edit.title;
+    sent.state = edit.state;
+    sent.unset_due_date = edit.remove_deadline;
+    let fields = serde_json::to_value(&sent).unwrap_or_default();
+    let changes = fields.as_object().is_some_and(|fields| !fields.is_empty());
+    if !changes && labels.is_none() {
+        return Err(Error::argument(
+            "title",
+            "nothing to change: give title, body, state, labels or another field",
+        ));
+    }
+    if changes {
+        let changed: Issue = forge.patch(path.clone(), &sent).await?;
+        if sent.state.is_some_and(|state| json!(state) != changed.state) {
+            return Err(Error::Unexpected(format!("the issue is {} all the same", changed.state)));
+        }
+    }
+    if let Some(labels) = labels {
+        forge.put::<serde::de::IgnoredAny>(path.clone().at("labels"), &json!({"labels": labels})).await?;
+    }
+    forge.get(path).await
+}
+
+fn expect_unchanged(issue: Issue, expected: &str) -> Result<()> {
+    let is = issue.updated_at.unwrap_or_default();
+    let instant = |text: &str| text.parse::<Timestamp>().ok();
+    if is == expected || instant(&is).is_some_and(|is| Some(is) == instant(expected)) {
+        return Ok(());
+    }
+    let what = "the issue's updated_at".to_owned();
+    Err(Error::Changed { field: "expected_updated_at", what, is, expected: kit::clip(expected) })
+}
+
+pub(super) async fn add_comment(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    text: Text,
+    once: Idempotency,
+) -> Result<Comment> {
+    let path = which.path(&repo).at("comments");
+    let mark = once.mark(&text.body)?;
+    let body = mark.as_ref().map_or_else(|| text.body.clone(), |mark| mark.below(&text.body));
+    forge.once(&path, mark.as_ref(), &NewComment { path: &path, repo: &repo, body }).await
+}
+
+struct NewComment<'a> {
+    path: &'a Path,
+    repo: &'a Repo,
+    body: String,
+}
+
+impl Create for NewComment<'_> {
+    type Made = Comment;
+
+    async fn recent(&self, forge: &Forge) -> Result<Vec<Comment>> {
+        forge.get(self.path.clone()).await
+    }
+
+    async fn make(&self, forge: &Forge) -> Result<Comment> {
+        forge.post(self.path.clone(), &json!({"body": self.body})).await
+    }
+
+    async fn take_back(&self, forge: &Forge, made: &Comment) -> Result<()> {
+        forge.delete(self.repo.path().at("issues").at("comments").at(made.id), &ALL).await
+    }
+}
+
+pub(super) async fn edit_comment(
+    forge: Forge,
+    repo: Repo,
+    which: WhichComment,
+    text: Text,
+) -> Result<Comment> {
+    let path = repo.path().at("issues").at("comments").at(which.comment_id);
+    forge.patch(path, &json!({"body": text.body})).await
+}
