@@ -65,7 +65,11 @@ pub fn run<S: Service>() -> ExitCode {
         .and_then(|()| {
             runtime.block_on(async {
                 match &program.verb {
-                    None => serve::<S>(program.service, &program.settings).await,
+                    None => {
+                        // What only a start needs makes room for what a server keeps.
+                        drop(invocation);
+                        serve::<S>(program.service, &program.settings).await
+                    }
                     Some(verb) => verbs::perform::<S>(verb, &invocation).await.map_err(|error| (error, 2)),
                 }
             })

@@ -1,6 +1,6 @@
 //! API keys: `NAME:ROLE:KEY` lines, kept and compared as SHA-256.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -8,30 +8,26 @@ use subtle::ConstantTimeEq;
 
 use super::args::AuthArgs;
 use super::credential::{Fingerprint, fingerprint};
-use super::{Principal, hex};
+use super::{Principal, Role, hex};
 use crate::followed::Followed;
 
 /// A key with fewer characters than this is worth a warning.
 const SHORT: usize = 16;
 
-/// Keys by their SHA-256. A lookup compares digests, so its time tells nothing of a key.
-pub(super) struct Keys(HashMap<KeyDigest, Principal>);
-
-struct KeyDigest(Fingerprint);
-
-impl std::hash::Hash for KeyDigest {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
+/// Keys in the order of their SHA-256, and their names in one text: ten thousand take half a megabyte. A lookup
+/// compares digests, so its time tells nothing of a key.
+#[derive(Default)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    names: String,
 }
 
-impl PartialEq for KeyDigest {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
+struct Key {
+    digest: Fingerprint,
+    /// Where in `names` its own is.
+    name: Range<u32>,
+    role: Role,
 }
-
-impl Eq for KeyDigest {}
 
 impl Keys {
     /// The configured keys, which follow their file.
@@ -46,27 +42,41 @@ impl Keys {
     /// One admin key made now, and the key itself, so that it can be shown.
     pub(super) fn generated() -> anyhow::Result<(Self, String)> {
         let key = hex(&rand::random::<[u8; 24]>());
-        let mut keys = Self(HashMap::new());
+        let mut keys = Self::default();
         keys.insert(&format!("generated:admin:{key}")).context("generated key")?;
         Ok((keys, key))
     }
 
     fn read(inline: &[String], file: Option<&Path>) -> anyhow::Result<Self> {
-        let mut keys = Self(HashMap::new());
+        let mut keys = Self::default();
         for (at, line) in inline.iter().enumerate() {
             keys.insert(line).with_context(|| format!("--api-keys (GANTRY_API_KEYS), key {}", at + 1))?;
         }
         if let Some(file) = file {
             let what = || format!("--api-keys-file (GANTRY_API_KEYS_FILE) {}", file.display());
             let text = std::fs::read_to_string(file).with_context(what)?;
-            keys.0.reserve(text.lines().count());
+            keys.keys.reserve_exact(text.lines().count());
             for (at, line) in text.lines().enumerate() {
                 if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
                     keys.insert(line).with_context(|| format!("{}, line {}", what(), at + 1))?;
                 }
             }
         }
+        keys.sort()?;
         Ok(keys)
+    }
+
+    fn sort(&mut self) -> anyhow::Result<()> {
+        self.keys.sort_unstable_by_key(|key| key.digest);
+        self.names.shrink_to_fit();
+        if let Some([one, same]) = self.keys.array_windows().find(|[one, next]| one.digest == next.digest) {
+            bail!("--api-keys, --api-keys-file: {} and {} are the same key", self.name(one), self.name(same));
+        }
+        Ok(())
+    }
+
+    fn name(&self, key: &Key) -> &str {
+        &self.names[key.name.start as usize..key.name.end as usize]
     }
 
     /// Errors never repeat the line: it holds a secret.
@@ -87,19 +97,21 @@ impl Keys {
                 fingerprint(key)
             }
         };
-        let principal = Principal::new(name, role.parse()?);
-        if self.0.insert(KeyDigest(digest), principal).is_some() {
-            bail!("the same key twice");
-        }
+        let start = u32::try_from(self.names.len())?;
+        self.names.push_str(name);
+        let name = start..u32::try_from(self.names.len())?;
+        self.keys.push(Key { digest, name, role: role.parse()? });
         Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     pub(super) fn find(&self, key: Fingerprint) -> Option<Principal> {
-        self.0.get(&KeyDigest(key)).cloned()
+        let at = self.keys.partition_point(|known| known.digest < key);
+        let known = self.keys.get(at).filter(|known| known.digest.ct_eq(&key).into())?;
+        Some(Principal::new(self.name(known), known.role))
     }
 }
 
@@ -130,6 +142,26 @@ mod tests {
         assert_eq!(keys.find(fingerprint("a:b:c")).expect("known").role, Role::Admin);
         assert_eq!(&*keys.find(fingerprint("hush")).expect("known").name, "ci");
         assert_eq!(keys.find(fingerprint("a:b")), None);
+    }
+
+    #[test]
+    fn finds_each_of_many_and_no_other() {
+        let lines: Vec<_> = (0..1000).map(|n| format!("name-{n}:read:a key that is number {n}")).collect();
+        let keys = keys(&lines.iter().map(String::as_str).collect::<Vec<_>>()).expect("keys");
+        for n in 0..1000 {
+            let found = keys.find(fingerprint(format!("a key that is number {n}"))).expect("known");
+            assert_eq!(*found.name, format!("name-{n}"));
+        }
+        assert_eq!(keys.find(fingerprint("a key that is number 1000")), None);
+        assert_eq!(keys.find([0; 32]), None);
+        assert_eq!(keys.find([0xff; 32]), None);
+    }
+
+    #[test]
+    fn the_same_key_twice_is_refused_by_its_names() {
+        let hashed = format!("ci:read:sha256:{}", hex(&fingerprint("secretsecret")));
+        let error = format!("{:#}", keys(&["ops:admin:secretsecret", &hashed]).err().expect("refused"));
+        assert!(error.contains("ops") && error.contains("ci") && !error.contains("secretsecret"), "{error}");
     }
 
     #[test]
