@@ -9,13 +9,14 @@ from harness.process import DidNotRun
 
 ROOT = Path(__file__).absolute().parents[2]
 PEERS = ROOT / "bench" / "peers"
-RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+HOST = subprocess.run(["rustc", "--print", "host-tuple"], capture_output=True, text=True).stdout.strip()
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), HOST, "release")
 
 
 def build(packages: list[str]):
     """Builds programs and examples of these packages as they are shipped."""
     chosen = [word for package in packages for word in ("-p", package)]
-    command = ["cargo", "build", "--release", "--bins", "--examples", *chosen]
+    command = ["scripts/build-release", "--bins", "--examples", *chosen]
     if subprocess.run(command, cwd=ROOT).returncode:
         raise DidNotRun(f"{' '.join(command)} failed")
 
