@@ -1,5 +1,7 @@
 //! What forges answer, as far as an agent has use for it: fields that are not here never reach it.
 
+pub(crate) mod brief;
+pub(crate) mod commit;
 pub(crate) mod content;
 pub(crate) mod issue;
 pub(crate) mod label;
@@ -7,6 +9,7 @@ pub(crate) mod milestone;
 pub(crate) mod name;
 pub(crate) mod named;
 pub(crate) mod pull;
+pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod user;
 

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::forge::Forge;
 use crate::model::content::Entry;
 use crate::model::name::{Repo, Slashed};
+use crate::tools::commits;
 
 /// Where a commit goes, and what it says.
 #[derive(Deserialize, JsonSchema)]
@@ -184,6 +185,9 @@ async fn text(forge: &Forge, repo: &Repo, branch: &str, path: &Slashed) -> Resul
     Ok((text, entry.sha))
 }
 
+/// Others may have pushed since, but not so often.
+const LAST: u32 = 50;
+
 /// Commits, and reads back that the branch has it.
 async fn submit(
     forge: &Forge,
@@ -203,7 +207,8 @@ async fn submit(
     let done: Result<Answer> = forge.post(repo.path().at("contents"), &body).await;
     let Answer { commit, files } = done.map_err(|error| explain(error, operations))?;
     let branch = new_branch.unwrap_or(branch_name);
-    if !has(forge, repo, branch, &commit.sha).await? {
+    let last = commits::last(forge, repo, Some(branch), LAST).await?;
+    if !last.iter().any(|it| it.sha == commit.sha) {
         return Err(Error::Unexpected(format!(
             "it made the commit {}, but {branch} is without it",
             commit.sha
@@ -211,21 +216,6 @@ async fn submit(
     }
     let files = files.unwrap_or_default().into_iter().flatten().collect();
     Ok(Written { branch: branch.to_owned(), commit: Some(commit), unchanged: None, files })
-}
-
-/// Whether a commit is among the last of a branch.
-async fn has(forge: &Forge, repo: &Repo, branch: &str, sha: &str) -> Result<bool> {
-    #[derive(Serialize)]
-    struct Query<'a> {
-        sha: &'a str,
-        limit: u32,
-        stat: bool,
-        files: bool,
-        verification: bool,
-    }
-    let query = Query { sha: branch, limit: 50, stat: false, files: false, verification: false };
-    let last: Vec<Made> = forge.find(repo.path().at("commits"), &query).await?;
-    Ok(last.iter().any(|commit| commit.sha == sha))
 }
 
 /// What Gitea's refusals mean (services/pull/merge_prepare.go, modules/git/error.go): `sha does not match [given: A,
