@@ -1,5 +1,6 @@
 //! The harness of the tests that cross crates: it starts real programs, and says what a missing one means.
 
+pub mod certificate;
 pub mod cluster;
 pub mod docker;
 pub mod door;

@@ -91,11 +91,17 @@ impl Program {
 
     /// Starts the edge with one route per slug, and these arguments; servers of one slug are its replicas.
     pub async fn edge_with(routes: &[(&str, &Program)], args: &[&str]) -> Result<Self> {
+        let url = |to: &Program| format!("{}://{}", if to.tls { "https" } else { "http" }, to.host);
+        let routes: Vec<_> = routes.iter().map(|(slug, to)| (*slug, url(to))).collect();
+        Self::edge_to(&routes, args).await
+    }
+
+    /// The same in front of servers at these URLs, which nobody here has started.
+    pub async fn edge_to(routes: &[(&str, String)], args: &[&str]) -> Result<Self> {
         let folder = TempDir::new()?;
-        let mut fleet: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (slug, to) in routes {
-            let scheme = if to.tls { "https" } else { "http" };
-            fleet.entry(slug).or_default().push(format!("{scheme}://{}", to.host));
+        let mut fleet: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (slug, url) in routes {
+            fleet.entry(slug).or_default().push(url);
         }
         let fleet: String = fleet
             .iter()

@@ -1,6 +1,8 @@
 //! Requests to one forge: where they go, with which credential, which are tried again, and what its refusals mean.
 
 pub(crate) mod path;
+#[cfg(test)]
+mod tests;
 pub(crate) mod version;
 
 use std::path::Path as FsPath;
@@ -126,6 +128,9 @@ impl Client {
         request: &Request<'_>,
     ) -> Result<Response> {
         self.within_reach(request.path)?;
+        if self.kit.read_only() && !request.reads() {
+            return Err(Error::ReadOnly(format!("{} {}", request.method, request.path)));
+        }
         let mut url = request.path.url(&self.base)?;
         url.set_query(Some(&request.query).filter(|query| !query.is_empty()).map(String::as_str));
         let (mut attempt, mut redirects) = (1, 0);
@@ -250,6 +255,11 @@ impl Client {
         }
         let status = response.status();
         let patience = retry_after(&response);
+        let page =
+            response.headers().get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/html"));
+        if status == StatusCode::NOT_FOUND && page {
+            return Error::Unexpected("a page, as if no forge were there".into());
+        }
         let body = self.http.body_within(response, 1 << 20).await.unwrap_or_default();
         let said: Said = serde_json::from_slice(&body).unwrap_or_default();
         let reason = if said.message.is_empty() { reason(status) } else { bounded(&said.message) };

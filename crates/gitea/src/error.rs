@@ -77,7 +77,7 @@ pub enum Error {
     #[error("gitea redirects to {0}, which is not its own address; check GITEA_HOST")]
     Elsewhere(String),
     /// The forge answered what this client does not understand.
-    #[error("gitea answered what this server does not understand: {0}")]
+    #[error("gitea (GITEA_HOST) answered what this server does not understand: {0}")]
     Unexpected(String),
     /// Not a failure: what would have been sent, had this not been a dry run.
     #[error("a dry run")]
@@ -146,8 +146,9 @@ impl From<Error> for ToolError {
             }
             Error::ReadOnly(_) | Error::OutOfReach(_) => Self::new(Code::Forbidden, message),
             Error::Changed { field, is, .. } => Self::invalid(field, message).with("actual", is),
-            Error::Elsewhere(_) => Self::service(message).with("setting", "GITEA_HOST"),
-            Error::Unexpected(_) => Self::service(message),
+            Error::Elsewhere(_) | Error::Unexpected(_) => {
+                Self::service(message).with("setting", "GITEA_HOST")
+            }
             Error::DryRun(plan) => Self::internal(message).with("would", json!(plan)),
             Error::Kit(error) => error,
         }

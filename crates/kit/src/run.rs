@@ -318,6 +318,21 @@ pub mod testing {
         let ended = tokio::spawn(server.run(stop.clone().cancelled_owned()));
         Ok(Running { url: format!("{scheme}://{address}"), stop: stop.drop_guard(), ended })
     }
+
+    /// What a server with these arguments is made from, for tests of its parts.
+    ///
+    /// # Errors
+    /// What the program would say on such a start.
+    pub async fn lent<S: Service>(args: &[&str]) -> anyhow::Result<(S::Args, Kit)>
+    where
+        S::Args: Clone,
+    {
+        let args = ["test", "--listen", "127.0.0.1:0"].iter().chain(args);
+        let program = Program::<S::Args>::try_parse_from(args)?;
+        let (server, _) = prepare::<S>(program.service.clone(), &program.settings).await?;
+        Ok((program.service, server.kit))
+    }
+
     /// All doors of a server, to be asked in this process and behind no socket.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod lab;
 mod large;
 mod reports;
 mod rows;
+mod safety;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

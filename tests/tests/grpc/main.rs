@@ -1,13 +1,12 @@
 //! grpcurl, which knows nothing but what reflection tells it, on every way to a server: it lists, describes and calls,
 //! is refused in our words, and a call that it leaves ends in the server.
 
-mod certificate;
 mod grpcurl;
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use certificate::Certificate;
+use gantry_tests::certificate::Certificate;
 use gantry_tests::fixture;
 use gantry_tests::program::{PATIENCE, Program};
 use grpcurl::{CALL, Grpcurl, SERVICE};

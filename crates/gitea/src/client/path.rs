@@ -49,7 +49,9 @@ impl Path {
             let decoded = percent_decode(segment).filter(|it| !matches!(it.as_str(), "" | "." | ".."));
             decoded.ok_or_else(|| Error::argument(field, format!("{field} is no plain path below /api/v1")))
         };
-        let segments = path.trim_matches('/').split('/').map(decode).collect::<Result<_>>()?;
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let segments = path.split('/').map(decode).collect::<Result<_>>()?;
         Ok(Self(segments))
     }
 

@@ -162,7 +162,7 @@ impl Name {
             name => format!("{}'s method {name}", self.name),
         };
         method.arguments.settle(&mut arguments, &whose)?;
-        method.call(forge, arguments, &whose).await
+        method.call(forge, arguments).await
     }
 
     /// Errors name arguments as the caller does.
@@ -220,14 +220,12 @@ impl Tool {
 }
 
 impl Method {
-    async fn call(&self, forge: Forge, mut arguments: Map<String, Value>, whose: &str) -> Result<Answer> {
-        let mut forge = forge;
-        if self.effect > Effect::Reads {
-            forge.may_change(whose)?;
-            if arguments.remove(DRY_RUN).is_some_and(|it| it != Value::Bool(false)) {
-                forge = forge.dry();
-            }
-        }
+    async fn call(&self, forge: Forge, mut arguments: Map<String, Value>) -> Result<Answer> {
+        let forge = match arguments.remove(DRY_RUN) {
+            None | Some(Value::Bool(false)) => forge,
+            Some(Value::Bool(true)) => forge.dry(),
+            Some(_) => return Err(Error::argument(DRY_RUN, "dry_run is neither true nor false")),
+        };
         let work = (self.run)(forge.clone(), &arguments)?;
         if let Some(release) = self.since {
             forge.needs(release).await?;

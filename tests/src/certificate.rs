@@ -5,15 +5,18 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tempfile::TempDir;
 
 /// Files in PEM.
-pub(crate) struct Certificate {
-    pub(crate) authority: String,
+#[derive(Debug)]
+pub struct Certificate {
+    /// The authority's.
+    pub authority: String,
     chain: String,
     key: String,
     _folder: TempDir,
 }
 
 impl Certificate {
-    pub(crate) fn new(names: &[&str]) -> Result<Self> {
+    /// One for these names, by an authority made for it.
+    pub fn new(names: &[&str]) -> Result<Self> {
         let mut params = CertificateParams::new([])?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -35,7 +38,8 @@ impl Certificate {
     }
 
     /// The arguments of a program that serves it.
-    pub(crate) fn served(&self) -> [&str; 4] {
+    #[must_use]
+    pub fn served(&self) -> [&str; 4] {
         ["--tls-cert", &self.chain, "--tls-key", &self.key]
     }
 }

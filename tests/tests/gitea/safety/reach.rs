@@ -1,0 +1,108 @@
+//! Allow-lists: what is outside of them is neither read nor changed, however it is named, and Gitea is not even asked.
+
+use anyhow::{Result, ensure};
+use gantry_tests::fixture;
+use gantry_tests::forge::Forge;
+use serde_json::{Map, Value, json};
+
+use super::{call, refused};
+use crate::lab;
+
+fn labels(owner: &str, repo: &str) -> Value {
+    json!({"method": "list_repo_labels", "owner": owner, "repo": repo})
+}
+
+#[tokio::test]
+async fn nothing_outside_the_lists_is_touched() -> Result<()> {
+    let Some(programs) = fixture("gitea: allow-lists", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let forge = Forge::start(&programs).await?;
+    for (user, repos) in [("alice", &["open-1", "open-2", "shut"][..]), ("bob", &["open-1", "other"])] {
+        for repo in repos {
+            forge.repository(forge.user(user), repo).await?;
+        }
+    }
+    for (args, open, shut) in [
+        (
+            &["--allow-owners", "alice"][..],
+            &[("alice", "open-1"), ("Alice", "SHUT")][..],
+            &[("bob", "open-1"), ("BOB", "other"), ("alice2", "x")][..],
+        ),
+        (
+            &["--allow-repos", "alice/open-*"],
+            &[("alice", "open-1"), ("ALICE", "Open-2")],
+            &[("alice", "shut"), ("bob", "open-1"), ("bob", "alice%2Fopen-1"), ("alice", "xopen-1")],
+        ),
+        (
+            &["--allow-repos", "bob/other", "--allow-owners", "al*"],
+            &[("alice", "shut"), ("bob", "other")],
+            &[("bob", "open-1")],
+        ),
+    ] {
+        let server = lab::server(&forge, args).await?;
+        for (owner, repo) in open {
+            let (status, answer) = call(&server.host, "label_read", &labels(owner, repo), &[]).await?;
+            ensure!(status == 200, "{args:?} {owner}/{repo}: {answer}");
+        }
+        let asked = forge.requests("/api/v1/repos/", 0).await?.len();
+        for (owner, repo) in shut {
+            let error =
+                refused(call(&server.host, "label_read", &labels(owner, repo), &[]).await?, "FORBIDDEN")?;
+            ensure!(error["message"].to_string().contains("--allow-owners"), "{error}");
+        }
+        everything_keeps_out(&server.host, shut[0]).await?;
+        let after = forge.requests("/api/v1/repos/", 0).await?;
+        let strayed: Vec<_> = after[asked..].iter().filter(|it| strays(&it.path, shut[0])).collect();
+        ensure!(strayed.is_empty(), "{args:?}: {strayed:?}");
+    }
+    Ok(())
+}
+
+fn strays(path: &str, (owner, repo): (&str, &str)) -> bool {
+    path.to_ascii_lowercase().starts_with(&format!("/api/v1/repos/{owner}/{repo}").to_ascii_lowercase())
+}
+
+/// Every method that takes an owner and a repository.
+async fn everything_keeps_out(host: &str, (owner, repo): (&str, &str)) -> Result<()> {
+    let mut tried = 0;
+    for tool in lab::listing(host).await? {
+        let name = tool["name"].as_str().unwrap_or_default();
+        let schema = &tool["inputSchema"];
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        if !required.contains(&json!("owner")) || !required.contains(&json!("repo")) {
+            continue;
+        }
+        let methods = schema["properties"]["method"]["enum"].as_array().cloned().unwrap_or(vec![Value::Null]);
+        for method in methods {
+            let mut arguments = complete(schema);
+            arguments.insert("owner".into(), owner.into());
+            arguments.insert("repo".into(), repo.into());
+            if !method.is_null() {
+                arguments.insert("method".into(), method.clone());
+            }
+            let (status, answer) = call(host, name, &Value::Object(arguments), &[]).await?;
+            // A method that needs other arguments says so before it looks at any repository.
+            let code = answer["error"].as_str().unwrap_or_default();
+            let field = answer["details"]["field"].is_string();
+            ensure!(
+                code == "FORBIDDEN" || code == "VALIDATION_ERROR" && field,
+                "{name} {method}: {status} {answer}"
+            );
+            tried += usize::from(code == "FORBIDDEN");
+        }
+    }
+    ensure!(tried > 0, "no tool was tried");
+    Ok(())
+}
+
+/// The required arguments, each with a value of its type.
+fn complete(schema: &Value) -> Map<String, Value> {
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let value = |name: &str| match schema["properties"][name]["type"].as_str() {
+        Some("integer" | "number") => json!(1),
+        Some("boolean") => json!(true),
+        Some("array") => json!([]),
+        Some("object") => json!({}),
+        _ => json!("x"),
+    };
+    required.map(|name| (name.to_owned(), value(name))).collect()
+}
