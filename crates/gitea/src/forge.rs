@@ -1,5 +1,6 @@
 //! A forge as one caller sees it: what methods of tools talk to.
 
+mod gone;
 pub(crate) mod list;
 mod names;
 mod natural;

@@ -8,10 +8,13 @@ pub(crate) mod label;
 pub(crate) mod milestone;
 pub(crate) mod name;
 pub(crate) mod named;
+pub(crate) mod notification;
+pub(crate) mod place;
 pub(crate) mod pull;
 pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod user;
+pub(crate) mod wiki;
 
 use std::fmt::Display;
 

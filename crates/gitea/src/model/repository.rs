@@ -13,7 +13,7 @@ pub(crate) struct Repository {
     pub(crate) website: Option<String>,
     pub(crate) private: bool,
     pub(crate) fork: bool,
-    #[serde(default, with = "parent")]
+    #[serde(default, with = "full_name")]
     pub(crate) parent: Option<String>,
     pub(crate) template: Option<bool>,
     pub(crate) mirror: Option<bool>,
@@ -38,8 +38,8 @@ impl InRepo for Repository {
     }
 }
 
-/// The repository that one was forked from, where only its name matters.
-mod parent {
+/// A repository, where only its name matters.
+pub(crate) mod full_name {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Deserialize)]
@@ -47,11 +47,11 @@ mod parent {
         full_name: Option<String>,
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
         Ok(Option::<Named>::deserialize(from)?.and_then(|parent| parent.full_name))
     }
 
-    pub(super) fn serialize<S: Serializer>(name: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(name: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
         name.serialize(to)
     }
 }
