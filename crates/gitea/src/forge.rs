@@ -7,11 +7,12 @@ mod natural;
 pub(crate) mod once;
 pub(crate) mod pull_diff;
 pub(crate) mod reach;
+pub(crate) mod secrets;
 pub(crate) mod spool;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method};
 use kit::auth::{Role, Upstream};
 use kit::{Call, Kit};
@@ -131,6 +132,27 @@ impl Forge {
         self.client.exchange(self.authorization.as_ref(), &request).await
     }
 
+    /// A whole answer of at most so many bytes.
+    pub(crate) async fn read_within(
+        &self,
+        path: &Path,
+        query: &impl Serialize,
+        most: usize,
+    ) -> Result<Answered> {
+        let mut response = self.open(path, query).await?;
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = self.client.chunk(&mut response).await? {
+            if bytes.len() + chunk.len() > most {
+                return Err(Error::argument(
+                    "path",
+                    format!("the answer has more than {most} bytes; ask for less"),
+                ));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Answered { headers: response.headers().clone(), bytes: bytes.freeze() })
+    }
+
     /// An answer that may be too large to be read as a whole.
     pub(crate) async fn open(&self, path: &Path, query: &impl Serialize) -> Result<Response> {
         let request = Request { method: Method::GET, path, query: encoded(query)?, body: None };
@@ -187,12 +209,24 @@ impl Forge {
         path: &Path,
         body: &impl Serialize,
     ) -> Result<Answered> {
+        self.change_with(method, path, &ALL, body).await
+    }
+
+    /// The same with a query.
+    pub(crate) async fn change_with(
+        &self,
+        method: Method,
+        path: &Path,
+        query: &impl Serialize,
+        body: &impl Serialize,
+    ) -> Result<Answered> {
+        let query = encoded(query)?;
         let body = serde_json::to_value(body).map_err(|error| Error::Unexpected(error.to_string()))?;
         let sent = (!body.is_null()).then(|| Body {
             content_type: HeaderValue::from_static("application/json"),
             bytes: Bytes::from(body.to_string()),
         });
-        self.write(Request { method, path, query: String::new(), body: sent }, body).await
+        self.write(Request { method, path, query, body: sent }, body).await
     }
 
     /// The one way by which anything changes; `shown` is what a dry run tells of the body.
@@ -201,29 +235,10 @@ impl Forge {
         if self.dry_run {
             let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
             let (method, path) = (request.method.to_string(), format!("{}{query}", request.path));
-            return Err(Error::DryRun(Plan { method, path, body: without_secrets(shown) }));
+            return Err(Error::DryRun(Plan { method, path, body: secrets::hidden(shown) }));
         }
         self.client.exchange(self.authorization.as_ref(), &request).await
     }
-}
-
-/// What is called like a secret in a body that is shown.
-const SECRETS: [&str; 6] = ["data", "secret", "password", "token", "authorization_header", "auth_token"];
-
-fn without_secrets(mut shown: Value) -> Value {
-    match &mut shown {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                *value = match SECRETS.contains(&name.as_str()) && value.is_string() {
-                    true => Value::String("***".into()),
-                    false => without_secrets(value.take()),
-                };
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_secrets(item.take())),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-    shown
 }
 
 fn encoded(query: &impl Serialize) -> Result<String> {

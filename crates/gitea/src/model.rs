@@ -1,18 +1,25 @@
 //! What forges answer, as far as an agent has use for it: fields that are not here never reach it.
 
+pub(crate) mod access;
 pub(crate) mod brief;
 pub(crate) mod commit;
 pub(crate) mod content;
+pub(crate) mod hook;
 pub(crate) mod issue;
 pub(crate) mod label;
 pub(crate) mod milestone;
 pub(crate) mod name;
 pub(crate) mod named;
 pub(crate) mod notification;
+pub(crate) mod package;
 pub(crate) mod place;
+pub(crate) mod project;
+pub(crate) mod protection;
 pub(crate) mod pull;
 pub(crate) mod release;
 pub(crate) mod repository;
+pub(crate) mod search;
+pub(crate) mod team;
 pub(crate) mod user;
 pub(crate) mod wiki;
 

@@ -46,7 +46,7 @@ impl Path {
     /// For a path that would lead out of `/api/v1`.
     pub(crate) fn parse(field: &str, path: &str) -> Result<Self> {
         let decode = |segment: &str| {
-            let decoded = percent_decode(segment).filter(|it| !matches!(it.as_str(), "" | "." | ".."));
+            let decoded = percent_decode(segment).filter(|it| is_plain(it));
             decoded.ok_or_else(|| Error::argument(field, format!("{field} is no plain path below /api/v1")))
         };
         let path = path.strip_prefix('/').unwrap_or(path);
@@ -65,6 +65,10 @@ impl Path {
         let mut segments = url.path_segments_mut().map_err(|()| Error::Unexpected("no base".into()))?;
         segments.pop_if_empty().extend(["api", "v1"]).extend(&self.0);
         drop(segments);
+        if url.path().contains('+') {
+            let path = url.path().replace('+', "%2B"); // where a forge reads a path as a form, a plus is a blank
+            url.set_path(&path);
+        }
         Ok(url)
     }
 
@@ -77,6 +81,12 @@ impl Path {
             _ => None,
         }
     }
+}
+
+/// Neither a way up nor one down, also for a proxy that reads `%2F` as a slash.
+fn is_plain(segment: &str) -> bool {
+    segment.split(['/', '\\']).all(|part| !matches!(part, "" | "." | ".."))
+        && !segment.chars().any(char::is_control)
 }
 
 fn percent_decode(segment: &str) -> Option<String> {
@@ -99,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_segment_stays_one() {
-        let path = Path::repo("a", "b/../c").at("labels").at("50%?#");
-        assert_eq!(path.url(&base()).unwrap().path(), "/sub/api/v1/repos/a/b%2F..%2Fc/labels/50%25%3F%23");
+        let path = Path::repo("a", "b/../c").at("labels").at("50%?#+");
+        assert_eq!(path.url(&base()).unwrap().path(), "/sub/api/v1/repos/a/b%2F..%2Fc/labels/50%25%3F%23%2B");
         let file = Path::repo("a", "b").at("contents").below("docs/ü.md");
         assert_eq!(file.url(&base()).unwrap().path(), "/sub/api/v1/repos/a/b/contents/docs/%C3%BC.md");
     }
@@ -111,7 +121,9 @@ mod tests {
             assert!(Path::repo("a", bad).url(&base()).is_err(), "{bad:?}");
         }
         assert!(Path::repo("a", "b").at("contents").below("x/../../..").url(&base()).is_err());
-        for bad in ["/repos/../admin", "/repos/%2e%2e/admin", "//x", ""] {
+        for bad in
+            ["/repos/../admin", "/repos/%2e%2e/admin", "/repos/a/b%2f..%2fc", "/x%5c..", "/x%00", "//x", ""]
+        {
             assert!(Path::parse("path", bad).is_err(), "{bad:?}");
         }
         assert_eq!(Path::parse("path", "/repos/a%20b/c").unwrap(), Path::repo("a b", "c"));

@@ -24,6 +24,15 @@ impl Forge {
         page
     }
 
+    /// The same for what is no repository's, but an owner's.
+    pub(crate) fn owners_within_reach<T>(&self, mut page: Page<T>, owner: impl Fn(&T) -> &str) -> Page<T> {
+        if self.is_confined() {
+            page.items.retain(|item| self.may_touch(owner(item), None).is_ok());
+            page.total_count = None;
+        }
+        page
+    }
+
     fn reaches(&self, full_name: &str) -> bool {
         full_name.split_once('/').is_some_and(|(owner, name)| self.may_touch(owner, Some(name)).is_ok())
     }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kit::Text;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -48,6 +49,13 @@ pub(crate) struct PageText {
     pub(crate) page: Known,
     pub(crate) commit_count: Option<u64>,
     pub(crate) content: Text,
+}
+
+impl Known {
+    /// Its address as one segment of a path; forges write it as forms are written, with a plus for a blank.
+    pub(crate) fn address(&self) -> String {
+        percent_decode_str(&self.sub_url.replace('+', " ")).decode_utf8_lossy().into_owned()
+    }
 }
 
 impl Raw {

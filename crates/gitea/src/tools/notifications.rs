@@ -4,9 +4,10 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_with::skip_serializing_none;
 
+use crate::client;
 use crate::client::path::Path;
-use crate::client::{self, Request};
 use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
@@ -47,7 +48,8 @@ struct Which {
 }
 
 /// Up to when.
-#[derive(Deserialize, JsonSchema)]
+#[skip_serializing_none]
+#[derive(Deserialize, Serialize, JsonSchema)]
 struct Until {
     last_read_at: Option<String>,
 }
@@ -84,14 +86,8 @@ async fn mark_all_read(forge: Forge, repo: MaybeRepo, until: Until) -> Result<Ma
             "this server may not touch all repositories; name one with owner and repo",
         ));
     }
-    let path = everyone_or(repo);
-    let query = match &until.last_read_at {
-        Some(time) => serde_urlencoded::to_string([("last_read_at", time)])
-            .map_err(|error| Error::argument("last_read_at", error.to_string()))?,
-        None => String::new(),
-    };
-    let request = Request { method: Method::PUT, path: &path, query, body: None };
-    let marked: Vec<Value> = client::read(&forge.write(request, Value::Null).await?.bytes)?;
+    let answer = forge.change_with(Method::PUT, &everyone_or(repo), &until, &ALL).await?;
+    let marked: Vec<Value> = client::read(&answer.bytes)?;
     #[derive(Deserialize)]
     struct Left {
         new: u64,

@@ -1,5 +1,7 @@
 //! Who the token's user is, and who else there is.
 
+use serde::Serialize;
+
 use crate::client::path::Path;
 use crate::error::Result;
 use crate::forge::list::{Page, Paging};
@@ -15,6 +17,8 @@ pub(super) fn tools() -> Vec<Tool> {
         Tool::new("get_user_orgs", "My organizations", "Organizations that the token's user belongs to.")
             .reads("", get_user_orgs)
             .classic("get_user_orgs"),
+        Tool::new("get_gitea_mcp_server_version", "Versions", "Versions of this server and of the forge.")
+            .reads("", get_gitea_mcp_server_version),
     ]
 }
 
@@ -24,4 +28,17 @@ async fn get_me(forge: Forge) -> Result<User> {
 
 async fn get_user_orgs(forge: Forge, paging: Paging) -> Result<Page<Organization>> {
     forge.list(Path::of("user").at("orgs"), &ALL, &paging).await
+}
+
+/// What is at work.
+#[derive(Serialize)]
+struct Versions {
+    /// Of this server.
+    version: &'static str,
+    /// `Gitea 1.26.0`, `Forgejo 11.0.3+gitea-1.22.0`
+    forge: String,
+}
+
+async fn get_gitea_mcp_server_version(forge: Forge) -> Result<Versions> {
+    Ok(Versions { version: env!("CARGO_PKG_VERSION"), forge: forge.version().await?.to_string() })
 }

@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kit::Text;
-use percent_encoding::percent_decode_str;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -81,7 +80,6 @@ struct Body<'a> {
 
 async fn list(forge: Forge, repo: Repo, paging: Paging) -> Result<Page<Known>> {
     match forge.list(wiki(&repo).at("pages"), &ALL, &paging).await {
-        // A wiki is made with its first page.
         Err(error) if error.is_missing() && has_wiki(&forge, &repo).await? => forge.cut(vec![], &paging),
         other => other,
     }
@@ -148,25 +146,41 @@ async fn delete(forge: Forge, repo: Repo, which: Which) -> Result<Deleted> {
     Ok(Deleted::of(&*which.page_name))
 }
 
-fn body(title: &str, content: &str, message: Option<String>) -> Body<'_> {
+fn body<'a>(title: &'a str, content: &str, message: Option<String>) -> Body<'a> {
     Body { title, content_base64: BASE64_STANDARD.encode(content), message }
 }
 
 /// The address of a page. In it forges write a blank as a dash and mark titles that hold dashes (`a-b.-`), so that such
-/// a name may be a title as well as an address: the title counts first.
+/// a name may be a title as well as an address, and of two pages: the title counts first.
 async fn find(forge: &Forge, repo: &Repo, name: &str) -> Result<String> {
-    let there = if name.contains('-') { titled(forge, repo, name).await? } else { None };
-    Ok(there.unwrap_or_else(|| name.to_owned()))
+    if !name.contains('-') && !name.ends_with(".md") {
+        return Ok(name.to_owned());
+    }
+    let all = all(forge, repo).await?;
+    let titled = all.iter().find(|page| page.title == name);
+    match titled.or_else(|| all.iter().find(|page| page.sub_url == name || page.address() == name)) {
+        Some(page) => Ok(page.address()),
+        None => Err(Error::Unknown {
+            field: "pageName".into(),
+            what: "page",
+            name: kit::clip(name),
+            candidates: all.into_iter().take(20).map(|page| page.title).collect(),
+        }),
+    }
 }
 
 /// The address of the page of just this title, if there is one.
 async fn titled(forge: &Forge, repo: &Repo, title: &str) -> Result<Option<String>> {
-    let all: Vec<Known> = match forge.whole(wiki(repo).at("pages"), &ALL).await {
-        Err(error) if error.is_missing() && has_wiki(forge, repo).await? => vec![],
-        other => other?,
-    };
-    let page = all.into_iter().find(|page| page.title == title);
-    Ok(page.map(|page| percent_decode_str(&page.sub_url).decode_utf8_lossy().into_owned()))
+    let all = all(forge, repo).await?;
+    Ok(all.iter().find(|page| page.title == title).map(Known::address))
+}
+
+/// All pages; a wiki is made with its first.
+async fn all(forge: &Forge, repo: &Repo) -> Result<Vec<Known>> {
+    match forge.whole(wiki(repo).at("pages"), &ALL).await {
+        Err(error) if error.is_missing() && has_wiki(forge, repo).await? => Ok(vec![]),
+        other => other,
+    }
 }
 
 fn wiki(repo: &Repo) -> Path {

@@ -9,6 +9,7 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         row!("get_me", "", ["get_my_user_info"], get_me),
         row!("get_user_orgs", "", ["get_user_orgs"], get_user_orgs),
+        row!("get_gitea_mcp_server_version", "", [], versions),
     ]
 }
 
@@ -23,5 +24,13 @@ async fn get_user_orgs(lab: &Lab) -> Result<()> {
     let mine = lab.call(json!({"all": true})).await?;
     let found = mine["items"].as_array().is_some_and(|all| all.iter().any(|org| org["name"] == name));
     assert!(found, "{mine}");
+    Ok(())
+}
+
+async fn versions(lab: &Lab) -> Result<()> {
+    let said = lab.call(json!({})).await?;
+    let gitea = lab.forge.get(&lab.alice().token, "/version").await?;
+    let gitea = gitea["version"].as_str().unwrap_or_default();
+    assert_eq!(said, json!({"version": env!("CARGO_PKG_VERSION"), "forge": format!("Gitea {gitea}")}));
     Ok(())
 }
