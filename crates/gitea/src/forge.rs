@@ -1,5 +1,6 @@
 //! A forge as one caller sees it: what methods of tools talk to.
 
+pub(crate) mod download;
 mod gone;
 pub(crate) mod list;
 mod names;
