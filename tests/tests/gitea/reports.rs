@@ -5,7 +5,7 @@ mod board;
 mod gate;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
@@ -21,12 +21,14 @@ use gate::{Gate, Side};
 
 /// Gitea's database is one file.
 const AT_ONCE: usize = 4;
+/// How long requests wait where their order is to be another each time.
+const SCATTER: Duration = Duration::from_millis(10);
 
 #[tokio::test]
 async fn fifty_reports_over_two_replicas_are_one_issue() -> Result<()> {
     let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
     let forge = Arc::new(Forge::start(&programs).await?);
-    let replicas = replicas(&forge, 2).await?;
+    let replicas = [server(&forge, SCATTER).await?.1, server(&forge, SCATTER).await?.1];
     let board = Board::new(&forge).await?;
     let begun = Instant::now();
     let reports = (0..50).map(|id| {
@@ -147,7 +149,7 @@ async fn a_replica_that_dies_between_two_steps_loses_and_doubles_nothing() -> Re
 async fn dies_at(forge: &Arc<Forge>, survivor: &str, scene: Scene, side: Side, write: usize) -> Result<bool> {
     let board = Board::new(forge).await?;
     let there = scene.set(&board, survivor).await?;
-    let (gate, victim) = victim(forge).await?;
+    let (gate, victim) = server(forge, Duration::ZERO).await?;
     let host = victim.host.clone();
     gate.arm(victim, write, side);
     let outcome = board.attempt(&host, "build", "mine").await;
@@ -170,39 +172,34 @@ async fn dies_at(forge: &Arc<Forge>, survivor: &str, scene: Scene, side: Side, w
 async fn a_replica_that_dies_among_others_loses_and_doubles_nothing() -> Result<()> {
     let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
     let forge = Arc::new(Forge::start(&programs).await?);
-    let survivors = replicas(&forge, 2).await?;
-    let scenes = Scene::ALL.into_iter().cycle();
-    let storms = scenes
-        .zip(1..=12)
-        .flat_map(|(scene, write)| [Side::Before, Side::After].map(|side| (scene, write, side)));
-    let deaths = futures::stream::iter(storms)
-        .map(|(scene, write, side)| {
+    let survivors = [server(&forge, SCATTER).await?.1, server(&forge, SCATTER).await?.1];
+    let writes =
+        |scene| (1..=3).flat_map(move |write| [(scene, write, Side::Before), (scene, write, Side::After)]);
+    let storms =
+        futures::stream::iter(Scene::ALL.into_iter().flat_map(writes)).map(|(scene, write, side)| {
             let (forge, survivors) = (&forge, &survivors);
-            async move {
-                storm(forge, survivors, scene, side, write)
-                    .await
-                    .with_context(|| format!("{scene:?}, killed {side:?} write {write}"))
-            }
-        })
-        .buffer_unordered(2)
-        .try_fold(0, |deaths, died| async move { Ok(deaths + usize::from(died)) })
-        .await?;
-    assert!(deaths >= 8, "only {deaths} died");
+            let ended = storm(forge, survivors, scene, side, write);
+            async move { ended.await.with_context(|| format!("{scene:?}, killed {side:?} write {write}")) }
+        });
+    let deaths: usize =
+        storms.buffer_unordered(AT_ONCE).map_ok(usize::from).try_collect::<Vec<_>>().await?.iter().sum();
+    assert!(deaths >= 16, "only {deaths} of 24 died");
     println!("{deaths} of 24 died");
     Ok(())
 }
 
-/// Three reports through each of three replicas at once; one replica dies at this write, if it comes to it.
+/// Three reports through each of three replicas at once, while a person closes what is open; one replica dies at this
+/// write, if it comes to it.
 async fn storm(
     forge: &Arc<Forge>,
-    survivors: &[Program],
+    survivors: &[Program; 2],
     scene: Scene,
     side: Side,
     write: usize,
 ) -> Result<bool> {
     let board = Board::new(forge).await?;
     let there = scene.set(&board, &survivors[0].host).await?;
-    let (gate, victim) = victim(forge).await?;
+    let (gate, victim) = server(forge, SCATTER).await?;
     let hosts = [&survivors[0].host, &survivors[1].host, &victim.host.clone()];
     gate.arm(victim, write, side);
     let reports = (0..9).map(|id: usize| {
@@ -214,9 +211,20 @@ async fn storm(
             }
         }
     });
-    try_join_all(reports).await?;
+    let person = async {
+        for _ in 0..3 {
+            tokio::time::sleep(10 * SCATTER).await;
+            for issue in board.issues().await?.iter().filter(|issue| issue["state"] == "open").take(1) {
+                board.edit(&issue["number"], json!({"state": "closed"})).await?;
+            }
+        }
+        Ok(())
+    };
+    futures::try_join!(try_join_all(reports), person)?;
     let died = gate.disarm().is_none();
-    board.verdict(there + 9).await?;
+    // The person may have had the last word.
+    board.report(&survivors[0].host, "last").await?;
+    board.verdict(there + 10).await?;
     Ok(died)
 }
 
@@ -310,11 +318,11 @@ async fn replicas(forge: &Forge, count: usize) -> Result<Vec<Program>> {
     try_join_all((0..count).map(|_| lab::server(forge, &[]))).await
 }
 
-/// A server behind a gate.
-async fn victim(forge: &Forge) -> Result<(Gate, Program)> {
-    let gate = Gate::before(forge.url.trim_start_matches("http://")).await?;
+/// A server behind a gate at which requests wait up to `longest`.
+async fn server(forge: &Forge, longest: Duration) -> Result<(Gate, Program)> {
+    let gate = Gate::before(forge.url.trim_start_matches("http://"), longest).await?;
     let token = &forge.user("alice").token;
     let args = ["--gitea-host", &gate.url, "--gitea-access-token", token];
-    let victim = Program::start("gantry-gitea", &args).await?;
-    Ok((gate, victim))
+    let server = Program::start("gantry-gitea", &args).await?;
+    Ok((gate, server))
 }

@@ -1,7 +1,9 @@
-//! A gate between a server and Gitea, at which the server dies: with SIGKILL, when its nth request that would change
-//! something comes by.
+//! A gate between a server and Gitea, at which requests wait, each another while, and at which the server dies: with
+//! SIGKILL, when its nth request that would change something comes by.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -36,13 +38,14 @@ pub(crate) struct Gate {
     /// `http://ADDRESS:PORT`
     pub(crate) url: String,
     armed: Arc<Mutex<Option<Armed>>>,
+    longest: Duration,
 }
 
 impl Gate {
-    /// To the Gitea at `host` (`ADDRESS:PORT`).
-    pub(crate) async fn before(host: &str) -> Result<Self> {
+    /// To the Gitea at `host` (`ADDRESS:PORT`); requests and answers wait for up to `longest`.
+    pub(crate) async fn before(host: &str, longest: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let gate = Self { url: format!("http://{}", listener.local_addr()?), armed: Arc::default() };
+        let gate = Self { url: format!("http://{}", listener.local_addr()?), armed: Arc::default(), longest };
         let (host, through) = (host.to_owned(), gate.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -77,13 +80,22 @@ impl Gate {
             return self.kill();
         }
         head.headers.remove(header::HOST);
+        self.wait().await;
         let answer = wire::send(host, Request::from_parts(head, Full::new(body))).await?;
         if let Some(Side::After) = last {
             return self.kill();
         }
+        self.wait().await;
         let (mut head, body) = answer.into_parts();
         head.headers.remove(header::TRANSFER_ENCODING);
         Ok(Response::from_parts(head, Full::new(body)))
+    }
+
+    /// Scattered evenly enough that requests of several servers come in ever other orders.
+    async fn wait(&self) {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let scattered = NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        tokio::time::sleep(self.longest * scattered as u32 / 256).await;
     }
 
     /// Counts a write; on which side of it to kill, if it is the last one.

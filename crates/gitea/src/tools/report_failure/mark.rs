@@ -88,16 +88,44 @@ pub(super) fn without(text: &str) -> String {
 
 /// A text's lines outside of blocks of code.
 fn plain_lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut fence: Option<&str> = None;
-    text.lines().filter(move |line| {
-        let bar = ["```", "~~~"].into_iter().find(|bar| line.trim_start().starts_with(bar));
-        match (fence, bar) {
-            (None, Some(_)) => fence = bar,
-            (Some(open), Some(close)) if open == close => fence = None,
-            _ => return fence.is_none(),
+    let mut open: Option<Fence<'_>> = None;
+    text.lines().filter(move |line| match (&open, Fence::parse(line)) {
+        (None, Some(fence)) if fence.opens() => {
+            open = Some(fence);
+            false
         }
-        false
+        (Some(opened), Some(fence)) if fence.closes(opened) => {
+            open = None;
+            false
+        }
+        (opened, _) => opened.is_none(),
     })
+}
+
+/// The line that begins or ends a block of code: three or more of one character, and what follows.
+struct Fence<'a> {
+    bar: char,
+    length: usize,
+    rest: &'a str,
+}
+
+impl<'a> Fence<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let line = line.trim_start();
+        let bar = line.chars().next().filter(|first| matches!(first, '`' | '~'))?;
+        let rest = line.trim_start_matches(bar);
+        let length = line.len() - rest.len();
+        (length >= 3).then_some(Self { bar, length, rest })
+    }
+
+    /// Backticks behind backticks make code within a line.
+    fn opens(&self) -> bool {
+        self.bar == '~' || !self.rest.contains('`')
+    }
+
+    fn closes(&self, opened: &Self) -> bool {
+        self.bar == opened.bar && self.length >= opened.length && self.rest.trim().is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -125,12 +153,15 @@ mod tests {
             format!("{line} and more"),
             format!("```\n{line}\n```"),
             format!("~~~ text\n```\n{line}\n```\n{line}\n~~~"),
+            format!("````\n```\n{line}\n"),
             without(&line),
             line.replace("occurrence", "occurrences"),
         ] {
             assert_eq!(Mark::find(&text, &failure), None, "{text}");
         }
-        assert!(Mark::find(&format!("```\nlog\n```\n{line}"), &failure).is_some());
+        for before in ["```\nlog\n```", "``` of `code` ```", "~~~\n```\n~~~~"] {
+            assert!(Mark::find(&format!("{before}\n{line}"), &failure).is_some(), "{before}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! - Who relies on an issue sees it open after having written to it; who closes a duplicate reads it after that, and
 //!   carries over what it tells. So nothing told in time is lost, whoever comes first. Each step is one that may be
 //!   done twice: the count is of different occurrences.
-//! - A duplicate bears its own mark until all of it is carried over to an issue seen open after that. One that was left
-//!   half-way is found by its mark, and finished by whoever comes next.
+//! - A duplicate bears the failure's mark until all of it is carried over to an issue seen open after that. One that was
+//!   left half-way is found by its mark, also when it is closed, and finished by whoever comes next.
 //!
 //! A closed issue is reopened before the occurrence is told in it: one that tells it and is closed was closed later, by
 //! a person, and a retry leaves it so.
@@ -91,19 +91,20 @@ impl Report {
         let Some((winner, duplicates)) = open.split_first() else {
             return self.without_open(closed, done).await;
         };
+        // Closed ones of lower numbers are the failure's past; those of higher ones are duplicates left half-way.
+        let (past, left) = closed.split_at(closed.partition_point(|issue| issue.number < winner.number));
         let mut ledger = self.ledger(winner).await?;
         if !ledger.tells(&self.occurrence) {
+            for issue in past {
+                if self.ledger(issue).await?.tells(&self.occurrence) {
+                    return Ok(Some(issue.clone()));
+                }
+            }
             self.tell(winner, self.occurrence.clone(), self.texts().comment(), &mut ledger, done).await?;
             done.told = true;
         }
-        for duplicate in duplicates {
+        for duplicate in duplicates.iter().chain(left) {
             if !self.fold(duplicate, winner, &mut ledger, done).await? {
-                return Ok(None);
-            }
-        }
-        for issue in closed {
-            let is_duplicate = !self.ledger(&issue).await?.duplicate_of.is_empty();
-            if is_duplicate && !self.fold(&issue, winner, &mut ledger, done).await? {
                 return Ok(None);
             }
         }
