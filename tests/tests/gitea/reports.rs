@@ -174,7 +174,7 @@ async fn a_replica_that_dies_among_others_loses_and_doubles_nothing() -> Result<
     let forge = Arc::new(Forge::start(&programs).await?);
     let survivors = [server(&forge, SCATTER).await?.1, server(&forge, SCATTER).await?.1];
     let writes =
-        |scene| (1..=3).flat_map(move |write| [(scene, write, Side::Before), (scene, write, Side::After)]);
+        |scene| (1..=2).flat_map(move |write| [(scene, write, Side::Before), (scene, write, Side::After)]);
     let storms =
         futures::stream::iter(Scene::ALL.into_iter().flat_map(writes)).map(|(scene, write, side)| {
             let (forge, survivors) = (&forge, &survivors);
@@ -183,8 +183,8 @@ async fn a_replica_that_dies_among_others_loses_and_doubles_nothing() -> Result<
         });
     let deaths: usize =
         storms.buffer_unordered(AT_ONCE).map_ok(usize::from).try_collect::<Vec<_>>().await?.iter().sum();
-    assert!(deaths >= 16, "only {deaths} of 24 died");
-    println!("{deaths} of 24 died");
+    assert!(deaths >= 12, "only {deaths} of 16 died");
+    println!("{deaths} of 16 died");
     Ok(())
 }
 
@@ -311,6 +311,52 @@ async fn an_issue_that_a_person_reopens_is_the_failures_again() -> Result<()> {
         (&json!("reopened"), &settled["issue"]["number"])
     );
     assert_eq!(board.verdict(there + 3).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_changes_under_a_report_is_seen_before_it_ends() -> Result<()> {
+    let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let forge = Arc::new(Forge::start(&programs).await?);
+    let swift = lab::server(&forge, &[]).await?;
+    let (gate, held) = server(&forge, Duration::ZERO).await?;
+
+    // A person closes the issue while the comment is on its way.
+    let board = Board::new(&forge).await?;
+    let number = board.report(&swift.host, "1").await?["issue"]["number"].clone();
+    let (arrived, release) = gate.hold();
+    let report = board.report(&held.host, "2");
+    let person = async {
+        arrived.await?;
+        board.edit(&number, json!({"state": "closed"})).await?;
+        release.send(()).ok().context("the gate is gone")
+    };
+    let (report, ()) = futures::try_join!(report, person)?;
+    assert_eq!(
+        (&report["action"], &report["issue"]["state"]),
+        (&json!("reopened"), &json!("open")),
+        "{report}"
+    );
+    assert_eq!(board.verdict(2).await?, 0);
+
+    // The issue is found to be a duplicate, and settled, while the comment is on its way.
+    let board = Board::new(&forge).await?;
+    let first = board.report(&swift.host, "1").await?["issue"]["number"].clone();
+    let text = board.get(&format!("/issues/{first}")).await?["body"].clone();
+    board.edit(&first, json!({"body": "another"})).await?;
+    board.report(&swift.host, "2").await?;
+    let (arrived, release) = gate.hold();
+    let report = board.report(&held.host, "3");
+    let others = async {
+        arrived.await?;
+        board.edit(&first, json!({"body": text})).await?;
+        board.report(&swift.host, "4").await?;
+        board.verdict(3).await?;
+        release.send(()).ok().context("the gate is gone")
+    };
+    let (report, ()) = futures::try_join!(report, others)?;
+    assert_eq!((&report["issue"]["number"], &report["occurrences"]), (&first, &json!(4)), "{report}");
+    assert_eq!(board.verdict(4).await?, 1);
     Ok(())
 }
 

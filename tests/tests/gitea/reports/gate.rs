@@ -1,5 +1,5 @@
 //! A gate between a server and Gitea, at which requests wait, each another while, and at which the server dies: with
-//! SIGKILL, when its nth request that would change something comes by.
+//! SIGKILL, when its nth request that would change something comes by. It can also hold up the next such request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 /// On which side of Gitea's work the server dies.
 #[derive(Debug, Clone, Copy)]
@@ -38,14 +39,26 @@ pub(crate) struct Gate {
     /// `http://ADDRESS:PORT`
     pub(crate) url: String,
     armed: Arc<Mutex<Option<Armed>>>,
+    hold: Arc<Mutex<Option<Hold>>>,
     longest: Duration,
+}
+
+/// The gate's ends of a hold-up.
+struct Hold {
+    here: oneshot::Sender<()>,
+    go: oneshot::Receiver<()>,
 }
 
 impl Gate {
     /// To the Gitea at `host` (`ADDRESS:PORT`); requests and answers wait for up to `longest`.
     pub(crate) async fn before(host: &str, longest: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let gate = Self { url: format!("http://{}", listener.local_addr()?), armed: Arc::default(), longest };
+        let gate = Self {
+            url: format!("http://{}", listener.local_addr()?),
+            armed: Arc::default(),
+            hold: Arc::default(),
+            longest,
+        };
         let (host, through) = (host.to_owned(), gate.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -72,6 +85,13 @@ impl Gate {
         self.lock().take().map(|armed| armed.victim)
     }
 
+    /// Holds up the next write: the first end tells when it is here, the second lets it go on.
+    pub(crate) fn hold(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((here, arrived), (release, go)) = (oneshot::channel(), oneshot::channel());
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Hold { here, go });
+        (arrived, release)
+    }
+
     async fn pass(&self, host: &str, request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
         let (mut head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
@@ -80,6 +100,13 @@ impl Gate {
             return self.kill();
         }
         head.headers.remove(header::HOST);
+        if head.method != Method::GET {
+            let held = self.hold.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(Hold { here, go }) = held {
+                here.send(()).ok().context("nobody waits for it")?;
+                go.await?;
+            }
+        }
         self.wait().await;
         let answer = wire::send(host, Request::from_parts(head, Full::new(body))).await?;
         if let Some(Side::After) = last {
