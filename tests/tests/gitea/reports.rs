@@ -59,7 +59,7 @@ async fn reports_that_do_not_wait_for_each_other_are_one_issue() -> Result<()> {
     let forge = Arc::new(Forge::start(&programs).await?);
     let replicas = replicas(&forge, 8).await?;
     let mut duplicates = 0;
-    for _ in 0..3 {
+    for _ in 0..2 {
         let board = Board::new(&forge).await?;
         let report = |(id, replica): (usize, &Program)| {
             let (board, host) = (&board, replica.host.clone());
@@ -224,16 +224,26 @@ async fn storm(
     let died = gate.disarm().is_none();
     // The person may have had the last word.
     board.report(&survivors[0].host, "last").await?;
-    board.verdict(there + 10).await?;
+    board.verdict_beside_a_person(there + 10).await?;
     Ok(died)
 }
 
 #[tokio::test]
-async fn each_failure_has_its_own_issue_and_nobody_elses() -> Result<()> {
+async fn an_issue_lives_as_its_failure_does() -> Result<()> {
     let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
     let forge = Arc::new(Forge::start(&programs).await?);
-    let server = lab::server(&forge, &[]).await?;
-    let (here, there) = (Board::new(&forge).await?, Board::new(&forge).await?);
+    futures::try_join!(
+        each_failure_has_its_own_issue_and_nobody_elses(&forge),
+        a_closed_issue_is_reopened_in_time_and_linked_to_later(&forge),
+        an_issue_that_a_person_reopens_is_the_failures_again(&forge),
+        what_changes_under_a_report_is_seen_before_it_ends(&forge),
+    )?;
+    Ok(())
+}
+
+async fn each_failure_has_its_own_issue_and_nobody_elses(forge: &Arc<Forge>) -> Result<()> {
+    let server = lab::server(forge, &[]).await?;
+    let (here, there) = (Board::new(forge).await?, Board::new(forge).await?);
     let title = json!({"title": "the build fails", "body": "<!-- gantry:failure build -->"});
     let bystander = here.post("/issues", title).await?;
 
@@ -257,13 +267,10 @@ async fn each_failure_has_its_own_issue_and_nobody_elses() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_closed_issue_is_reopened_in_time_and_linked_to_later() -> Result<()> {
-    let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
-    let forge = Arc::new(Forge::start(&programs).await?);
+async fn a_closed_issue_is_reopened_in_time_and_linked_to_later(forge: &Arc<Forge>) -> Result<()> {
     let (patient, strict) =
-        (lab::server(&forge, &[]).await?, lab::server(&forge, &["--reopen-days", "0"]).await?);
-    let board = Board::new(&forge).await?;
+        (lab::server(forge, &[]).await?, lab::server(forge, &["--reopen-days", "0"]).await?);
+    let board = Board::new(forge).await?;
     let number = board.report(&patient.host, "1").await?["issue"]["number"].clone();
     let close = json!({"state": "closed"});
     board.edit(&number, close.clone()).await?;
@@ -287,12 +294,9 @@ async fn a_closed_issue_is_reopened_in_time_and_linked_to_later() -> Result<()> 
     Ok(())
 }
 
-#[tokio::test]
-async fn an_issue_that_a_person_reopens_is_the_failures_again() -> Result<()> {
-    let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
-    let forge = Arc::new(Forge::start(&programs).await?);
-    let server = lab::server(&forge, &[]).await?;
-    let board = Board::new(&forge).await?;
+async fn an_issue_that_a_person_reopens_is_the_failures_again(forge: &Arc<Forge>) -> Result<()> {
+    let server = lab::server(forge, &[]).await?;
+    let board = Board::new(forge).await?;
     let there = Scene::Duplicates.set(&board, &server.host).await?;
     let settled = board.report(&server.host, "4").await?;
     let duplicate = settled["duplicates_closed"][0].clone();
@@ -314,15 +318,12 @@ async fn an_issue_that_a_person_reopens_is_the_failures_again() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn what_changes_under_a_report_is_seen_before_it_ends() -> Result<()> {
-    let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
-    let forge = Arc::new(Forge::start(&programs).await?);
-    let swift = lab::server(&forge, &[]).await?;
-    let (gate, held) = server(&forge, Duration::ZERO).await?;
+async fn what_changes_under_a_report_is_seen_before_it_ends(forge: &Arc<Forge>) -> Result<()> {
+    let swift = lab::server(forge, &[]).await?;
+    let (gate, held) = server(forge, Duration::ZERO).await?;
 
     // A person closes the issue while the comment is on its way.
-    let board = Board::new(&forge).await?;
+    let board = Board::new(forge).await?;
     let number = board.report(&swift.host, "1").await?["issue"]["number"].clone();
     let (arrived, release) = gate.hold();
     let report = board.report(&held.host, "2");
@@ -340,7 +341,7 @@ async fn what_changes_under_a_report_is_seen_before_it_ends() -> Result<()> {
     assert_eq!(board.verdict(2).await?, 0);
 
     // The issue is found to be a duplicate, and settled, while the comment is on its way.
-    let board = Board::new(&forge).await?;
+    let board = Board::new(forge).await?;
     let first = board.report(&swift.host, "1").await?["issue"]["number"].clone();
     let text = board.get(&format!("/issues/{first}")).await?["body"].clone();
     board.edit(&first, json!({"body": "another"})).await?;

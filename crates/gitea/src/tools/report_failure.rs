@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
-use crate::forge::{ALL, Forge};
-use crate::model::label::Label;
+use crate::forge::Forge;
 use crate::model::name::Repo;
 use crate::tool::Tool;
 use mark::Digest;
@@ -117,7 +116,7 @@ impl Failure {
         check("title", &self.title, MAX_TITLE)?;
         check("fingerprint", &self.fingerprint, MAX_FINGERPRINT)?;
         check("occurrence_id", &occurrence_id, MAX_OCCURRENCE)?;
-        let labels = labels(&forge, &repo, self.labels.unwrap_or_default()).await?;
+        let labels = forge.labels(&repo, "labels", &self.labels.unwrap_or_default()).await?;
         Ok(Report {
             fingerprint: Digest::of(&self.fingerprint),
             occurrence: Digest::of(&occurrence_id),
@@ -139,21 +138,4 @@ fn check(field: &str, text: &str, most: usize) -> Result<()> {
         return Err(Error::argument(field, format!("{field} has more than {most} characters")));
     }
     Ok(())
-}
-
-/// The repository's labels of these names.
-async fn labels(forge: &Forge, repo: &Repo, names: Vec<String>) -> Result<Vec<Label>> {
-    if names.is_empty() {
-        return Ok(vec![]);
-    }
-    let there: Vec<Label> = forge.whole(repo.path().at("labels"), &ALL).await?;
-    let find = |name: String| {
-        there.iter().find(|label| label.name == name).cloned().ok_or_else(|| Error::Unknown {
-            field: "labels".into(),
-            what: "label",
-            name: kit::clip(&name),
-            candidates: there.iter().map(|label| label.name.clone()).collect(),
-        })
-    };
-    names.into_iter().map(find).collect()
 }

@@ -99,6 +99,26 @@ impl Board {
         Ok(closed.len())
     }
 
+    /// The same where a person has closed issues meanwhile: those of lower numbers than the open one are the failure's
+    /// past, and tell what was told then; those of higher ones have given all of it to the open one.
+    pub(crate) async fn verdict_beside_a_person(&self, count: usize) -> Result<()> {
+        let issues = self.issues().await?;
+        let story = || format!("{}:\n{issues:#?}", self.repo);
+        let open: Vec<_> = (0..issues.len()).filter(|at| issues[*at]["state"] == "open").collect();
+        ensure!(open.len() == 1, "{} are open in {}", open.len(), story());
+        let (own, later) = issues.split_at(open[0] + 1);
+        let mut told = BTreeSet::new();
+        for issue in own {
+            told.extend(self.told(issue).await?);
+        }
+        ensure!(told.len() == count, "{} of {count} occurrences in {}", told.len(), story());
+        for issue in later {
+            let mark = issue["body"].as_str().and_then(|body| body.lines().next()).unwrap_or_default();
+            ensure!(mark.contains(" taken-over "), "{} is not settled in {}", issue["number"], story());
+        }
+        Ok(())
+    }
+
     /// The different occurrences that an issue tells.
     pub(crate) async fn told(&self, issue: &Value) -> Result<BTreeSet<String>> {
         Ok(self.tellings(issue).await?.into_iter().collect())

@@ -66,10 +66,8 @@ async fn refuses_what_is_wrong(lab: &Lab, good: &Value) -> Result<()> {
         report[field] = bad;
         report["fingerprint"] = if field == "fingerprint" { report[field].clone() } else { json!("another") };
         let error = lab.refused(report).await?;
-        assert_eq!(
-            (&error["error"], &error["details"]["field"]),
-            (&json!("VALIDATION_ERROR"), &json!(field))
-        );
+        let told = error["details"]["field"].as_str().unwrap_or_default();
+        assert!(error["error"] == "VALIDATION_ERROR" && told.starts_with(field), "{field}: {error}");
     }
     assert_eq!(lab.get("/issues?state=all").await?, before);
     Ok(())
