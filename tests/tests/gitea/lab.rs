@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use futures::future::BoxFuture;
+use gantry_tests::door::Door;
 use gantry_tests::forge::{Forge, User};
-use gantry_tests::program::Program;
+use gantry_tests::program::{Program, Target};
 use gantry_tests::wire;
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -132,7 +133,24 @@ impl Lab {
         }
     }
 
+    /// Calls it over MCP with `owner` and `repo`, and gives what the answer holds beside its structure.
+    pub(crate) async fn content(&self, arguments: Value) -> Result<Vec<Value>> {
+        let (tool, arguments) = self.request(self.in_repo(arguments))?;
+        let params = json!({"name": tool, "arguments": arguments});
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let target = Target { host: self.host.clone(), prefix: String::new() };
+        let mut answer = Door::Modern(target).rpc(&message).await?;
+        let content = answer["result"]["content"].take();
+        Ok(content.as_array().with_context(|| format!("no content: {answer}"))?.clone())
+    }
+
     async fn attempt(&self, arguments: Value) -> Result<(StatusCode, Value)> {
+        let (tool, arguments) = self.request(arguments)?;
+        call(&self.host, tool, &arguments).await
+    }
+
+    /// The tool's name and the arguments, as the name under test wants them.
+    fn request(&self, arguments: Value) -> Result<(&'static str, Value)> {
         let Value::Object(mut arguments) = arguments else { bail!("arguments are an object") };
         let tool = match self.classic {
             Some(name) => {
@@ -145,7 +163,7 @@ impl Lab {
                 self.tool
             }
         };
-        call(&self.host, tool, &Value::Object(arguments)).await
+        Ok((tool, Value::Object(arguments)))
     }
 
     fn in_repo(&self, arguments: Value) -> Value {

@@ -6,14 +6,26 @@ use url::Url;
 
 use crate::{Error, error::Result};
 
-/// A path below `/api/v1`.
+/// A path below `/api/v1`, or of the pages that people see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Path(Vec<String>);
+pub(crate) struct Path(Vec<String>, Root);
+
+/// What a path is below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Api,
+    Site,
+}
 
 impl Path {
     /// `/FIRST`
     pub(crate) fn of(first: &'static str) -> Self {
-        Self(vec![first.to_owned()])
+        Self(vec![first.to_owned()], Root::Api)
+    }
+
+    /// A page of a repository: attachments are nowhere in the API.
+    pub(crate) fn page(owner: impl Display, name: impl Display) -> Self {
+        Self(vec![owner.to_string(), name.to_string()], Root::Site)
     }
 
     /// `/repos/OWNER/NAME`
@@ -52,7 +64,7 @@ impl Path {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
         let segments = path.split('/').map(decode).collect::<Result<_>>()?;
-        Ok(Self(segments))
+        Ok(Self(segments, Root::Api))
     }
 
     /// The same below `base`. What could climb out of it has been refused when arguments were read; a segment that
@@ -63,7 +75,11 @@ impl Path {
         }
         let mut url = base.clone();
         let mut segments = url.path_segments_mut().map_err(|()| Error::Unexpected("no base".into()))?;
-        segments.pop_if_empty().extend(["api", "v1"]).extend(&self.0);
+        segments.pop_if_empty();
+        if self.1 == Root::Api {
+            segments.extend(["api", "v1"]);
+        }
+        segments.extend(&self.0);
         drop(segments);
         if url.path().contains('+') {
             let path = url.path().replace('+', "%2B"); // where a forge reads a path as a form, a plus is a blank
@@ -75,6 +91,7 @@ impl Path {
     /// Whose it is: an owner, and the repository where it is one's.
     pub(crate) fn place(&self) -> Option<(&str, Option<&str>)> {
         match self.0.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [owner, name, ..] if self.1 == Root::Site => Some((owner, Some(name))),
             ["repos", "search" | "issues", ..] => None,
             ["repos", owner, name, ..] => Some((owner, Some(name))),
             ["orgs" | "users" | "packages", owner, ..] if *owner != "search" => Some((owner, None)),
@@ -113,6 +130,8 @@ mod tests {
         assert_eq!(path.url(&base()).unwrap().path(), "/sub/api/v1/repos/a/b%2F..%2Fc/labels/50%25%3F%23%2B");
         let file = Path::repo("a", "b").at("contents").below("docs/ü.md");
         assert_eq!(file.url(&base()).unwrap().path(), "/sub/api/v1/repos/a/b/contents/docs/%C3%BC.md");
+        let page = Path::page("a", "b").at("attachments");
+        assert_eq!(page.url(&base()).unwrap().path(), "/sub/a/b/attachments");
     }
 
     #[test]
@@ -133,6 +152,7 @@ mod tests {
     fn knows_whose_it_is() {
         assert_eq!(Path::repo("a", "b").at("issues").place(), Some(("a", Some("b"))));
         assert_eq!(Path::org("a").at("teams").place(), Some(("a", None)));
+        assert_eq!(Path::page("repos", "search").at("x").place(), Some(("repos", Some("search"))));
         for path in
             [Path::of("repos").at("search"), Path::of("repos").at("issues").at("search"), Path::of("user")]
         {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::forge::once::Marked;
+
 /// A milestone; its times are RFC 3339.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Milestone {
@@ -13,4 +15,14 @@ pub(crate) struct Milestone {
     pub(crate) closed_issues: Option<u64>,
     pub(crate) due_on: Option<String>,
     pub(crate) closed_at: Option<String>,
+}
+
+impl Marked for Milestone {
+    fn text(&self) -> &str {
+        self.description.as_deref().unwrap_or_default()
+    }
+
+    fn number(&self) -> u64 {
+        self.id
+    }
 }
