@@ -77,6 +77,7 @@ impl Request<'_> {
 /// A whole answer of success.
 #[derive(Debug)]
 pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Bytes,
 }
@@ -116,9 +117,9 @@ impl Client {
         request: &Request<'_>,
     ) -> Result<Answered> {
         let response = self.open(authorization, request).await?;
-        let headers = response.headers().clone();
+        let (status, headers) = (response.status(), response.headers().clone());
         let bytes = self.http.body_within(response, MAX_ANSWER).await?;
-        Ok(Answered { headers, bytes })
+        Ok(Answered { status, headers, bytes })
     }
 
     /// Sends a request, and gives an answer of success to be read piece by piece.

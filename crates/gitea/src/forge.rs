@@ -151,7 +151,7 @@ impl Forge {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Answered { headers: response.headers().clone(), bytes: bytes.freeze() })
+        Ok(Answered { status: response.status(), headers: response.headers().clone(), bytes: bytes.freeze() })
     }
 
     /// An answer that may be too large to be read as a whole.

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::issue::excerpt;
 use super::named::{name, names};
 use super::user::login;
+use crate::forge::once::Marked;
 
 /// A pull request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -127,4 +129,32 @@ pub(crate) struct Check {
     pub(crate) description: Option<String>,
     pub(crate) target_url: Option<String>,
     pub(crate) updated_at: Option<String>,
+}
+
+impl Pull {
+    /// As it stands in a list.
+    pub(crate) fn short(mut self) -> Self {
+        self.body = self.body.map(|body| excerpt(&body, "pull_request_read get"));
+        self
+    }
+}
+
+impl Marked for Pull {
+    fn text(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Marked for Review {
+    fn text(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    fn number(&self) -> u64 {
+        self.id
+    }
 }

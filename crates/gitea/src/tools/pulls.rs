@@ -1,15 +1,20 @@
-//! Pull requests: reading them, their checks and their diffs.
+//! Pull requests: what there is to read of them, and what can be done with them.
 
 mod diff;
+mod merge;
+mod reviewers;
 mod status;
+mod write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
+use crate::client::path::Path;
 use crate::error::Result;
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
+use crate::model::issue::{Comment, excerpt};
 use crate::model::name::Repo;
 use crate::model::pull::{ChangedFile, Pull, Review, ReviewComment};
 use crate::tool::Tool;
@@ -35,7 +40,26 @@ pub(super) fn tools() -> Vec<Tool> {
         .reads("get_review", get_review)
         .classic("get_pull_request_review")
         .reads("get_review_comments", get_review_comments)
-        .classic("list_pull_request_review_comments"),
+        .classic("list_pull_request_review_comments")
+        .reads("get_comments", get_comments),
+        Tool::new(
+            "pull_request_write",
+            "Change a pull request",
+            "Opens, edits, closes, merges pull requests and asks for reviews; update_branch brings the base in.",
+        )
+        .writes("create", write::create)
+        .classic("create_pull_request")
+        .writes("update", write::update)
+        .classic("edit_pull_request")
+        .writes("close", write::close)
+        .writes("reopen", write::reopen)
+        .destroys("merge", merge::merge)
+        .classic("merge_pull_request")
+        .writes("update_branch", merge::update_branch)
+        .writes("add_reviewers", reviewers::add_reviewers)
+        .classic("create_pull_request_reviewer")
+        .writes("remove_reviewers", reviewers::remove_reviewers)
+        .classic("delete_pull_request_reviewer"),
     ]
 }
 
@@ -68,11 +92,22 @@ async fn list(forge: Forge, repo: Repo, filter: Filter, paging: Paging) -> Resul
         sort: filter.sort.or_else(|| Some("recentupdate".into())),
         ..filter
     };
-    forge.list(repo.path().at("pulls"), &filter, &paging).await
+    let mut page: Page<Pull> = forge.list(repo.path().at("pulls"), &filter, &paging).await?;
+    page.items = page.items.into_iter().map(Pull::short).collect();
+    Ok(page)
 }
 
 async fn get(forge: Forge, repo: Repo, which: Which) -> Result<Pull> {
     forge.get(which.path(&repo)).await
+}
+
+async fn get_comments(forge: Forge, repo: Repo, which: Which, paging: Paging) -> Result<Page<Comment>> {
+    let path = repo.path().at("issues").at(which.pull_number).at("comments");
+    let mut page: Page<Comment> = forge.list_whole(path, &ALL, &paging).await?;
+    for comment in &mut page.items {
+        comment.body = excerpt(&comment.body, "issue_read get_comment");
+    }
+    Ok(page)
 }
 
 async fn get_files(forge: Forge, repo: Repo, which: Which, paging: Paging) -> Result<Page<ChangedFile>> {
@@ -84,7 +119,7 @@ async fn get_reviews(forge: Forge, repo: Repo, which: Which, paging: Paging) -> 
 }
 
 async fn get_review(forge: Forge, repo: Repo, which: Which, review: WhichReview) -> Result<Review> {
-    forge.get(which.path(&repo).at("reviews").at(review.review_id)).await
+    forge.get(which.review(&repo, review.review_id)).await
 }
 
 async fn get_review_comments(
@@ -92,14 +127,19 @@ async fn get_review_comments(
     repo: Repo,
     which: Which,
     review: WhichReview,
+    paging: Paging,
 ) -> Result<Page<ReviewComment>> {
-    let path = which.path(&repo).at("reviews").at(review.review_id).at("comments");
-    forge.list_whole(path, &ALL, &Paging::default()).await
+    forge.list_whole(which.review(&repo, review.review_id).at("comments"), &ALL, &paging).await
 }
 
 impl Which {
     /// Where it is.
-    fn path(&self, repo: &Repo) -> crate::client::path::Path {
+    pub(super) fn path(&self, repo: &Repo) -> Path {
         repo.path().at("pulls").at(self.pull_number)
+    }
+
+    /// Where one of its reviews is.
+    pub(super) fn review(&self, repo: &Repo, id: u64) -> Path {
+        self.path(repo).at("reviews").at(id)
     }
 }

@@ -1,7 +1,250 @@
-//! Reviews of pull requests.
+//! Reviews of pull requests: writing, submitting and dismissing them, and settling what their comments are about.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use super::pulls::Which;
+use crate::client::path::Path;
+use crate::error::{Error, Result};
+use crate::forge::once::{Create, Idempotency};
+use crate::forge::{ALL, Forge};
+use crate::model::Deleted;
+use crate::model::name::Repo;
+use crate::model::pull::{Review, ReviewComment};
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
-    vec![]
+    vec![
+        Tool::new(
+            "pull_request_review_write",
+            "Review a pull request",
+            "Creates, submits, deletes or dismisses reviews; replies to and resolves their comments.",
+        )
+        .writes("create", create)
+        .classic("create_pull_request_review")
+        .writes("submit", submit)
+        .classic("submit_pull_request_review")
+        .destroys("delete", delete)
+        .classic("delete_pull_request_review")
+        .writes("dismiss", dismiss)
+        .since(1, 14)
+        .classic("dismiss_pull_request_review")
+        .writes("reply_comment", reply_comment)
+        .since(1, 27)
+        .writes("resolve_thread", resolve_thread)
+        .since(1, 26)
+        .writes("unresolve_thread", unresolve_thread)
+        .since(1, 26),
+    ]
+}
+
+/// Which review.
+#[derive(Deserialize, JsonSchema)]
+struct WhichReview {
+    review_id: u64,
+}
+
+/// Which comment of one.
+#[derive(Deserialize, JsonSchema)]
+struct WhichComment {
+    comment_id: u64,
+}
+
+/// A new review.
+#[derive(Deserialize, JsonSchema)]
+struct New {
+    /// APPROVED, REQUEST_CHANGES, COMMENT or PENDING (default)
+    state: Option<String>,
+    body: Option<String>,
+    commit_id: Option<String>,
+    comments: Option<Vec<NewComment>>,
+}
+
+/// A comment on one line of the diff.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct NewComment {
+    path: String,
+    body: String,
+    #[serde(default, rename(serialize = "old_position"))]
+    old_line_num: u64,
+    #[serde(default, rename(serialize = "new_position"))]
+    new_line_num: u64,
+}
+
+/// What becomes of a pending review.
+#[derive(Deserialize, JsonSchema)]
+struct Verdict {
+    state: String,
+    body: Option<String>,
+}
+
+/// Why a review no longer counts.
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Dismissal {
+    #[serde(default)]
+    message: String,
+}
+
+/// What is answered to a comment.
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Reply {
+    body: String,
+}
+
+/// A review as Gitea takes it.
+#[skip_serializing_none]
+#[derive(Serialize)]
+struct Sent {
+    event: &'static str,
+    body: Option<String>,
+    commit_id: Option<String>,
+    comments: Option<Vec<NewComment>>,
+}
+
+async fn create(forge: Forge, repo: Repo, which: Which, new: New, once: Idempotency) -> Result<Review> {
+    for (number, comment) in new.comments.iter().flatten().enumerate() {
+        if (comment.old_line_num > 0) == (comment.new_line_num > 0) {
+            let field = format!("comments[{number}]");
+            let message = format!("{field} needs new_line_num, or old_line_num for a line that is gone");
+            return Err(Error::argument(field, message));
+        }
+    }
+    let event = event(new.state.as_deref().unwrap_or("PENDING"))?;
+    let mut sent = Sent { event, body: new.body, commit_id: new.commit_id, comments: new.comments };
+    let mark = once.mark(&sent)?;
+    if let Some(mark) = &mark {
+        sent.body = Some(mark.below(sent.body.as_deref().unwrap_or_default()));
+    }
+    let create = NewReview { path: which.path(&repo).at("reviews"), sent };
+    let made = forge.once(&create.path, mark.as_ref(), &create).await?;
+    forge.get(which.review(&repo, made.id)).await
+}
+
+struct NewReview {
+    path: Path,
+    sent: Sent,
+}
+
+impl Create for NewReview {
+    type Made = Review;
+
+    async fn recent(&self, forge: &Forge) -> Result<Vec<Review>> {
+        forge.whole(self.path.clone(), &ALL).await
+    }
+
+    async fn make(&self, forge: &Forge) -> Result<Review> {
+        forge.post(self.path.clone(), &self.sent).await
+    }
+
+    async fn take_back(&self, forge: &Forge, made: &Review) -> Result<()> {
+        forge.delete(self.path.clone().at(made.id), &ALL).await
+    }
+}
+
+async fn submit(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    review: WhichReview,
+    verdict: Verdict,
+) -> Result<Review> {
+    let sent = Sent { event: event(&verdict.state)?, body: verdict.body, commit_id: None, comments: None };
+    let path = which.review(&repo, review.review_id);
+    forge.post::<Review>(path.clone(), &sent).await?;
+    forge.get(path).await
+}
+
+async fn delete(forge: Forge, repo: Repo, which: Which, review: WhichReview) -> Result<Deleted> {
+    let path = which.review(&repo, review.review_id);
+    forge.get::<Review>(path.clone()).await?;
+    forge.delete(path, &ALL).await?;
+    Ok(Deleted::of(review.review_id))
+}
+
+async fn dismiss(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    review: WhichReview,
+    dismissal: Dismissal,
+) -> Result<Review> {
+    let path = which.review(&repo, review.review_id);
+    forge.post::<Review>(path.clone().at("dismissals"), &dismissal).await?;
+    forge.get(path).await
+}
+
+async fn reply_comment(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    comment: WhichComment,
+    reply: Reply,
+) -> Result<ReviewComment> {
+    forge.post(which.path(&repo).at("comments").at(comment.comment_id).at("replies"), &reply).await
+}
+
+async fn resolve_thread(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    comment: WhichComment,
+) -> Result<ReviewComment> {
+    settle(forge, repo, which, comment.comment_id, true).await
+}
+
+async fn unresolve_thread(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    comment: WhichComment,
+) -> Result<ReviewComment> {
+    settle(forge, repo, which, comment.comment_id, false).await
+}
+
+/// Gitea takes any comment of the repository; this one must be the pull request's.
+async fn settle(forge: Forge, repo: Repo, which: Which, id: u64, resolved: bool) -> Result<ReviewComment> {
+    let review = review_of(&forge, &repo, &which, id).await?;
+    let word = if resolved { "resolve" } else { "unresolve" };
+    forge.change(http::Method::POST, &repo.path().at("pulls").at("comments").at(id).at(word), &ALL).await?;
+    let now = comment_in(&forge, &repo, &which, review, id).await?;
+    now.filter(|comment| comment.resolver.is_some() == resolved)
+        .ok_or_else(|| Error::Unexpected(format!("comment {id} is not {word}d though it said so")))
+}
+
+/// The review that a comment belongs to.
+async fn review_of(forge: &Forge, repo: &Repo, which: &Which, comment: u64) -> Result<u64> {
+    let reviews: Vec<Review> = forge.whole(which.path(repo).at("reviews"), &ALL).await?;
+    for review in reviews.iter().filter(|review| review.comments_count.is_none_or(|count| count > 0)) {
+        if comment_in(forge, repo, which, review.id, comment).await?.is_some() {
+            return Ok(review.id);
+        }
+    }
+    Err(Error::argument(
+        "comment_id",
+        format!("pull request {} has no review comment {comment}", which.pull_number),
+    ))
+}
+
+async fn comment_in(
+    forge: &Forge,
+    repo: &Repo,
+    which: &Which,
+    review: u64,
+    id: u64,
+) -> Result<Option<ReviewComment>> {
+    let comments: Option<Vec<ReviewComment>> = forge.get(which.review(repo, review).at("comments")).await?;
+    Ok(comments.unwrap_or_default().into_iter().find(|comment| comment.id == id))
+}
+
+/// The word for it in Gitea; agents also know GitHub's.
+fn event(state: &str) -> Result<&'static str> {
+    match state.to_ascii_uppercase().as_str() {
+        "APPROVED" | "APPROVE" => Ok("APPROVED"),
+        "REQUEST_CHANGES" | "CHANGES_REQUESTED" => Ok("REQUEST_CHANGES"),
+        "COMMENT" => Ok("COMMENT"),
+        "PENDING" => Ok("PENDING"),
+        _ => Err(Error::argument("state", "state must be APPROVED, REQUEST_CHANGES, COMMENT or PENDING")),
+    }
 }

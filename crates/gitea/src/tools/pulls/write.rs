@@ -1,0 +1,277 @@
+//! Opening pull requests and changing what is said of them.
+
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_with::skip_serializing_none;
+
+use super::Which;
+use crate::client::path::Path;
+use crate::error::{Error, Result};
+use crate::forge::Forge;
+use crate::forge::once::{Create, Idempotency};
+use crate::model::name::{Name, Repo, Slashed, Time};
+use crate::model::pull::Pull;
+
+/// So many of the newest are looked through for a key.
+const RECENT: &str = "50";
+/// Gitea takes a pull request whose title begins so for a draft.
+const DRAFT: &str = "WIP: ";
+/// The beginnings it knows unless it is told others, without regard to case.
+const DRAFTS: [&str; 2] = ["WIP:", "[WIP]"];
+
+/// A new pull request.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct New {
+    title: String,
+    /// branch, or owner:branch of a fork
+    head: Slashed,
+    base: Slashed,
+    body: Option<String>,
+    reviewers: Option<Vec<Name>>,
+    team_reviewers: Option<Vec<String>>,
+}
+
+/// What is to become of one.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Edit {
+    title: Option<String>,
+    body: Option<String>,
+    base: Option<Slashed>,
+    state: Option<String>,
+    remove_deadline: Option<bool>,
+}
+
+/// What both may say.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Details {
+    assignee: Option<Name>,
+    assignees: Option<Vec<Name>>,
+    /// title or id; 0 for none
+    milestone: Option<String>,
+    /// names or ids
+    labels: Option<Vec<String>>,
+    deadline: Option<Time>,
+    /// by WIP before the title
+    draft: Option<bool>,
+    allow_maintainer_edit: Option<bool>,
+}
+
+/// The same as Gitea takes it.
+#[skip_serializing_none]
+#[derive(Default, Serialize)]
+struct Sent {
+    title: Option<String>,
+    body: Option<String>,
+    head: Option<Slashed>,
+    base: Option<Slashed>,
+    state: Option<String>,
+    assignees: Option<Vec<Name>>,
+    milestone: Option<u64>,
+    labels: Option<Vec<u64>>,
+    due_date: Option<Time>,
+    unset_due_date: Option<bool>,
+    allow_maintainer_edit: Option<bool>,
+    reviewers: Option<Vec<Name>>,
+    team_reviewers: Option<Vec<String>>,
+}
+
+pub(super) async fn create(
+    forge: Forge,
+    repo: Repo,
+    new: New,
+    details: Details,
+    once: Idempotency,
+) -> Result<Pull> {
+    forge.users("reviewers", new.reviewers.as_deref().unwrap_or_default()).await?;
+    forge.teams(&repo, "team_reviewers", new.team_reviewers.as_deref().unwrap_or_default()).await?;
+    let title = details.draft.map_or_else(|| new.title.clone(), |draft| titled(&new.title, draft));
+    let mut sent = Sent {
+        title: Some(title),
+        body: new.body,
+        head: Some(new.head.clone()),
+        base: Some(new.base.clone()),
+        reviewers: new.reviewers,
+        team_reviewers: new.team_reviewers,
+        ..details.into_sent(&forge, &repo).await?
+    };
+    let mark = once.mark(&sent)?;
+    if let Some(mark) = &mark {
+        sent.body = Some(mark.below(sent.body.as_deref().unwrap_or_default()));
+    }
+    let Repo { owner, .. } = &repo;
+    let create = NewPull { path: repo.path().at("pulls"), owner, head: &new.head, base: &new.base, sent };
+    forge.once(&create.path, mark.as_ref(), &create).await
+}
+
+/// Its branches are a pull request's natural key: there is one open at most, and a retry gets it.
+struct NewPull<'a> {
+    path: Path,
+    owner: &'a Name,
+    head: &'a str,
+    base: &'a str,
+    sent: Sent,
+}
+
+impl Create for NewPull<'_> {
+    type Made = Pull;
+
+    async fn recent(&self, forge: &Forge) -> Result<Vec<Pull>> {
+        forge.find(self.path.clone(), &[("state", "all"), ("limit", RECENT)]).await
+    }
+
+    async fn make(&self, forge: &Forge) -> Result<Pull> {
+        let refusal = match forge.post(self.path.clone(), &self.sent).await {
+            Err(error) if error.status() == Some(StatusCode::CONFLICT) => error,
+            done => return done,
+        };
+        match self.open(forge).await? {
+            Some(pull) if self.is_like(&pull) => Ok(pull),
+            Some(Pull { number, .. }) => {
+                let message = format!(
+                    "pull request {number} is open for these branches already, and not like this; update it"
+                );
+                Err(Error::argument("head", message))
+            }
+            None => Err(refusal),
+        }
+    }
+
+    async fn take_back(&self, forge: &Forge, made: &Pull) -> Result<()> {
+        let closed = Sent { state: Some("closed".into()), ..Sent::default() };
+        forge.patch::<Pull>(self.path.clone().at(made.number), &closed).await.map(|_| ())
+    }
+}
+
+impl NewPull<'_> {
+    /// The open one between these branches.
+    async fn open(&self, forge: &Forge) -> Result<Option<Pull>> {
+        let (place, branch) = self.head.split_once(':').unwrap_or((self.owner, self.head));
+        let owner = place.split('/').next().unwrap_or_default();
+        let pulls: Vec<Pull> =
+            forge.whole(self.path.clone(), &[("state", "open"), ("base_branch", self.base)]).await?;
+        Ok(pulls.into_iter().find(|pull| {
+            let fork = pull.head.repo.as_deref().and_then(|name| name.split('/').next()).unwrap_or_default();
+            pull.head.name == branch && pull.base.name == self.base && fork.eq_ignore_ascii_case(owner)
+        }))
+    }
+
+    fn is_like(&self, pull: &Pull) -> bool {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        self.sent.title.as_ref() == Some(&pull.title) && text(&self.sent.body) == text(&pull.body)
+    }
+}
+
+pub(super) async fn update(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    edit: Edit,
+    details: Details,
+) -> Result<Pull> {
+    let title = match (edit.title, details.draft) {
+        (title, None) => title,
+        (Some(title), Some(draft)) => Some(titled(&title, draft)),
+        (None, Some(draft)) => {
+            let pull: Pull = forge.get(which.path(&repo)).await?;
+            Some(titled(&pull.title, draft))
+        }
+    };
+    if let Some(state) = edit.state.as_deref().filter(|state| !matches!(*state, "open" | "closed")) {
+        return Err(Error::argument("state", format!("state is open or closed, not {}", kit::clip(state))));
+    }
+    let mut sent = Sent {
+        title,
+        body: edit.body,
+        base: edit.base,
+        state: edit.state,
+        unset_due_date: edit.remove_deadline,
+        ..details.into_sent(&forge, &repo).await?
+    };
+    // Only as an issue does a pull request let go of its milestone.
+    if sent.milestone == Some(0) {
+        sent.milestone = None;
+        let issue = repo.path().at("issues").at(which.pull_number);
+        forge.patch::<IgnoredAny>(issue, &json!({"milestone": 0})).await?;
+    }
+    change(&forge, &repo, &which, &sent).await
+}
+
+pub(super) async fn close(forge: Forge, repo: Repo, which: Which) -> Result<Pull> {
+    turn(&forge, &repo, &which, "closed").await
+}
+
+pub(super) async fn reopen(forge: Forge, repo: Repo, which: Which) -> Result<Pull> {
+    turn(&forge, &repo, &which, "open").await
+}
+
+async fn turn(forge: &Forge, repo: &Repo, which: &Which, state: &str) -> Result<Pull> {
+    change(forge, repo, which, &Sent { state: Some(state.into()), ..Sent::default() }).await
+}
+
+async fn change(forge: &Forge, repo: &Repo, which: &Which, sent: &Sent) -> Result<Pull> {
+    let pull: Pull = forge.patch(which.path(repo), sent).await?;
+    match &sent.state {
+        Some(state) if pull.state != *state => {
+            Err(Error::Unexpected(format!("pull request {} stays {}", pull.number, pull.state)))
+        }
+        _ => Ok(pull),
+    }
+}
+
+impl Details {
+    /// With numbers for names. Nothing has been written when one of them is wrong.
+    async fn into_sent(self, forge: &Forge, repo: &Repo) -> Result<Sent> {
+        let milestone = match &self.milestone {
+            Some(name) => Some(forge.milestone_id(repo, "milestone", name).await?),
+            None => None,
+        };
+        let labels = match &self.labels {
+            Some(names) => Some(forge.label_ids(repo, "labels", names).await?),
+            None => None,
+        };
+        let assignees: Option<Vec<Name>> = match (self.assignees, self.assignee) {
+            (None, None) => None,
+            (many, one) => Some(many.into_iter().flatten().chain(one).collect()),
+        };
+        forge.users("assignees", assignees.as_deref().unwrap_or_default()).await?;
+        Ok(Sent {
+            assignees,
+            milestone,
+            labels,
+            due_date: self.deadline,
+            allow_maintainer_edit: self.allow_maintainer_edit,
+            ..Sent::default()
+        })
+    }
+}
+
+/// The title of a draft, or of what is none any more.
+fn titled(title: &str, draft: bool) -> String {
+    let begins = |prefix: &&&str| title.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix));
+    match (DRAFTS.iter().find(begins), draft) {
+        (None, true) => format!("{DRAFT}{title}"),
+        (Some(prefix), false) => title.get(prefix.len()..).unwrap_or_default().trim_start().to_owned(),
+        (Some(_), true) | (None, false) => title.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::titled;
+
+    #[test]
+    fn a_draft_is_told_by_its_title() {
+        for (title, draft, expected) in [
+            ("x", true, "WIP: x"),
+            ("wip: x", true, "wip: x"),
+            ("[WIP] x", false, "x"),
+            ("x", false, "x"),
+            ("ü", true, "WIP: ü"),
+        ] {
+            assert_eq!(titled(title, draft), expected);
+        }
+    }
+}
