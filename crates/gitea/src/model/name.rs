@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::path::Path;
 
-/// A name that is one segment of a path: an owner, a repository, a secret…
+/// A name that is one segment of a path: an owner, a repository, a secret… What it is goes without saying in each tool's
+/// schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(inline)]
+#[schemars(inline, description = "")]
 pub(crate) struct Name(String);
 
 impl TryFrom<String> for Name {
@@ -44,7 +45,7 @@ impl std::ops::Deref for Name {
 /// Several segments: a file's path, or the name of a branch or tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(inline)]
+#[schemars(inline, description = "")]
 pub(crate) struct Slashed(String);
 
 impl TryFrom<String> for Slashed {
@@ -72,7 +73,7 @@ impl std::ops::Deref for Slashed {
 /// A moment in RFC 3339; of a day alone, its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(inline)]
+#[schemars(inline, description = "RFC 3339")]
 pub(crate) struct Time(String);
 
 impl TryFrom<String> for Time {

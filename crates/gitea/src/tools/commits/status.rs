@@ -42,7 +42,7 @@ struct New {
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(inline)]
+#[schemars(inline, description = "")]
 enum State {
     Pending,
     Success,

@@ -37,7 +37,7 @@ pub(super) struct Write {
 
 /// What is to become of one of several files.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(inline)]
+#[schemars(inline, description = "")]
 pub(super) struct Change {
     path: Slashed,
     content: Option<String>,

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// One replacement.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(inline)]
+#[schemars(inline, description = "")]
 pub(super) struct Edit {
     pub(super) old_string: String,
     pub(super) new_string: String,
