@@ -1,4 +1,4 @@
-//! The MCP conformance suite against the example server and docker-locust, directly and through the edge.
+//! The MCP conformance suite against the example server, docker-locust and gitea, directly and through the edge.
 //! What must not pass yet is listed, with the reason, in `conformance/*.yaml`; an entry that passes fails too.
 
 use std::path::Path;
@@ -44,6 +44,22 @@ async fn docker_locust_meets_what_applies_of_2025_11_25() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn docker_locust_meets_what_applies_of_2026_07_28() -> Result<()> {
     docker_locust("2026-07-28", "docker-locust-2026-07-28.yaml").await
+}
+
+/// Its listing, its errors and its protocol need no forge; calls of tools are the suite's fixtures, which it has not.
+#[tokio::test(flavor = "multi_thread")]
+async fn gitea_meets_what_applies_of_2025_11_25() -> Result<()> {
+    gitea("2025-11-25", "gitea-2025-11-25.yaml").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gitea_meets_what_applies_of_2026_07_28() -> Result<()> {
+    gitea("2026-07-28", "gitea-2026-07-28.yaml").await
+}
+
+async fn gitea(revision: &str, known: &str) -> Result<()> {
+    let select = ["--suite", "all", "--spec-version", revision];
+    suite("gitea", "gantry-gitea", &select, Some(known)).await
 }
 
 async fn docker_locust(revision: &str, known: &str) -> Result<()> {
