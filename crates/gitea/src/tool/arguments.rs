@@ -45,7 +45,8 @@ impl Arguments {
     /// lists out of the strings that models make of them.
     ///
     /// # Errors
-    /// For a name that the method does not know.
+    /// For a name that the method does not know, and for a value of another kind than its schema's: whatever reads it
+    /// then, the error names it.
     pub(super) fn settle(&self, arguments: &mut Map<String, Value>, whose: &str) -> Result<()> {
         arguments.retain(|_, value| !value.is_null());
         for (name, value) in arguments {
@@ -55,6 +56,9 @@ impl Arguments {
                 return Err(Error::argument(kit::clip(name), message));
             };
             convert(value, property);
+            if let Some(kind) = other_than(value, property) {
+                return Err(Error::argument(name, format!("{name} must be {kind}")));
+            }
         }
         Ok(())
     }
@@ -75,6 +79,20 @@ fn shorten(property: &mut Value) {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.values_mut().for_each(shorten);
     }
+}
+
+/// What a value should be and is not.
+fn other_than(value: &Value, property: &Value) -> Option<&'static str> {
+    let (fits, kind) = match property.get("type")?.as_str()? {
+        "string" => (value.is_string(), "a text"),
+        "integer" => (value.is_i64() || value.is_u64(), "a whole number"),
+        "number" => (value.is_number(), "a number"),
+        "boolean" => (value.is_boolean(), "true or false"),
+        "array" => (value.is_array(), "a list"),
+        "object" => (value.is_object(), "an object"),
+        _ => return None,
+    };
+    (!fits).then_some(kind)
 }
 
 fn convert(value: &mut Value, property: &Value) {
@@ -152,5 +170,17 @@ mod tests {
             error.to_string(),
             "numer is no argument of issue_read's get, which takes flag, names, number"
         );
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_told_by_its_name() {
+        for (sent, message) in [
+            (json!({"number": "seven"}), "number must be a whole number"),
+            (json!({"number": 1, "flag": 1}), "flag must be true or false"),
+            (json!({"number": 1, "names": {"a": 1}}), "names must be a list"),
+        ] {
+            let error = sample().settle(sent.clone().as_object_mut().unwrap(), "x").unwrap_err();
+            assert_eq!(error.to_string(), message, "{sent}");
+        }
     }
 }

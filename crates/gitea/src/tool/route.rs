@@ -221,11 +221,8 @@ impl Tool {
 
 impl Method {
     async fn call(&self, forge: Forge, mut arguments: Map<String, Value>) -> Result<Answer> {
-        let forge = match arguments.remove(DRY_RUN) {
-            None | Some(Value::Bool(false)) => forge,
-            Some(Value::Bool(true)) => forge.dry(),
-            Some(_) => return Err(Error::argument(DRY_RUN, "dry_run is neither true nor false")),
-        };
+        let dry = arguments.remove(DRY_RUN) == Some(Value::Bool(true));
+        let forge = if dry { forge.dry() } else { forge };
         let work = (self.run)(forge.clone(), &arguments)?;
         if let Some(release) = self.since {
             forge.needs(release).await?;
