@@ -18,7 +18,6 @@ pub(crate) mod protection;
 pub(crate) mod pull;
 pub(crate) mod release;
 pub(crate) mod repository;
-pub(crate) mod search;
 pub(crate) mod team;
 pub(crate) mod user;
 pub(crate) mod wiki;

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::forge::reach::InRepo;
-use crate::model::repository::full_name;
+use crate::model::named::name;
 
 /// What happened to an issue, a pull request, a commit or a repository.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Thread {
     id: u64,
     /// `owner/name`
-    #[serde(default, with = "full_name")]
+    #[serde(default, with = "name")]
     pub(crate) repository: Option<String>,
     subject: Option<Subject>,
     unread: Option<bool>,

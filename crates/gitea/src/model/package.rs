@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::repository::full_name;
+use crate::model::named::name;
 use crate::model::user::login;
 
 /// A version of a package.
@@ -15,7 +15,7 @@ pub(crate) struct Package {
     version: String,
     #[serde(default, with = "login")]
     creator: Option<String>,
-    #[serde(default, with = "full_name")]
+    #[serde(default, with = "name")]
     repository: Option<String>,
     html_url: Option<String>,
     created_at: Option<String>,

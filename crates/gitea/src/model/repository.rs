@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::named::name;
 use crate::forge::reach::InRepo;
 
 /// A repository.
@@ -13,7 +14,7 @@ pub(crate) struct Repository {
     pub(crate) website: Option<String>,
     pub(crate) private: bool,
     pub(crate) fork: bool,
-    #[serde(default, with = "full_name")]
+    #[serde(default, with = "name")]
     pub(crate) parent: Option<String>,
     pub(crate) template: Option<bool>,
     pub(crate) mirror: Option<bool>,
@@ -35,24 +36,6 @@ pub(crate) struct Repository {
 impl InRepo for Repository {
     fn full_name(&self) -> Option<&str> {
         Some(&self.full_name)
-    }
-}
-
-/// A repository, where only its name matters.
-pub(crate) mod full_name {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Deserialize)]
-    struct Named {
-        full_name: Option<String>,
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-        Ok(Option::<Named>::deserialize(from)?.and_then(|parent| parent.full_name))
-    }
-
-    pub(crate) fn serialize<S: Serializer>(name: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
-        name.serialize(to)
     }
 }
 

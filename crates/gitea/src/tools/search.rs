@@ -8,8 +8,8 @@ use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::Forge;
 use crate::forge::list::{Page, Paging};
+use crate::model::issue::Issue;
 use crate::model::name::Org;
-use crate::model::search::Found;
 use crate::model::team::Team;
 use crate::model::user::User;
 use crate::tool::Tool;
@@ -76,11 +76,13 @@ async fn search_org_teams(forge: Forge, org: Org, words: TeamWords, paging: Pagi
     forge.list_in(org.path().at("teams").at("search"), "data", &words, &paging).await
 }
 
-async fn search_issues(forge: Forge, words: IssueWords, paging: Paging) -> Result<Page<Found>> {
+async fn search_issues(forge: Forge, words: IssueWords, paging: Paging) -> Result<Page<Issue>> {
     one_of("state", words.state.as_deref(), &["open", "closed", "all"])?;
     one_of("type", words.kind.as_deref(), &["issues", "pulls"])?;
-    let page = forge.list(Path::of("repos").at("issues").at("search"), &words, &paging).await?;
-    Ok(forge.within_reach(page))
+    let path = Path::of("repos").at("issues").at("search");
+    let mut page = forge.within_reach(forge.list::<Issue>(path, &words, &paging).await?);
+    page.items = page.items.into_iter().map(Issue::short).collect();
+    Ok(page)
 }
 
 /// Forges take what they do not know for the default.

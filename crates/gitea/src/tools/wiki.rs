@@ -108,7 +108,7 @@ async fn get(forge: Forge, repo: Repo, which: Which, part: Part) -> Result<PageT
 /// Forges give fifty revisions at once, whatever they are asked for.
 async fn get_revisions(forge: Forge, repo: Repo, which: Which, paging: Paging) -> Result<Page<Revision>> {
     let address = find(&forge, &repo, &which.page_name).await?;
-    forge.list_in(wiki(&repo).at("revisions").at(address), "commits", &ALL, &paging).await
+    forge.list_in(wiki(&repo).at("revisions").at(address), "commits", &ALL, &paging.always(50)).await
 }
 
 async fn create(forge: Forge, repo: Repo, new: New) -> Result<Known> {
