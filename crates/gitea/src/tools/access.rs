@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
-use crate::model::access::{DeployKey, Permission};
+use crate::model::access::{DeployKey, Level, Permission};
 use crate::model::name::{Name, Repo};
 use crate::model::user::User;
 use crate::tool::Tool;
@@ -38,16 +38,6 @@ pub(super) fn tools() -> Vec<Tool> {
 #[derive(Deserialize, JsonSchema)]
 struct Who {
     username: Name,
-}
-
-/// What they may do.
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-enum Level {
-    Read,
-    Write,
-    Admin,
 }
 
 /// What a collaborator may do.

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
+use crate::model::access::Level;
 use crate::model::name::{Name, Org};
 use crate::model::repository::Repository;
 use crate::model::team::Team;
@@ -40,16 +41,6 @@ pub(super) struct Which {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct InOrg {
     repo: Name,
-}
-
-/// What members of a team may do.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub(super) enum Level {
-    Read,
-    Write,
-    Admin,
 }
 
 /// What a team is like.
@@ -207,16 +198,6 @@ async fn find(forge: &Forge, org: &Org, name: &str) -> Result<Team> {
             name: kit::clip(name),
             candidates: teams.into_iter().take(20).map(|team| team.name).collect(),
         }),
-    }
-}
-
-impl Level {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
     }
 }
 
