@@ -263,7 +263,12 @@ impl Client {
         }
         let body = self.http.body_within(response, 1 << 20).await.unwrap_or_default();
         let said: Said = serde_json::from_slice(&body).unwrap_or_default();
-        let reason = if said.message.is_empty() { reason(status) } else { bounded(&said.message) };
+        let reason = match bounded(&said.message) {
+            said if said.is_empty() => reason(status),
+            // Where files are changed, Gitea only says that it is not allowed.
+            said if status == StatusCode::LOCKED => format!("{said}; {}", reason(status)),
+            said => said,
+        };
         if let (StatusCode::FORBIDDEN, Some(required)) = (status, missing_scope(&said.message)) {
             return Error::Scope { required };
         }
@@ -322,7 +327,7 @@ fn reason(status: StatusCode) -> String {
         401 => "the token is missing, wrong or expired".to_owned(),
         403 => "the token's user may not do this".to_owned(),
         404 => "there is no such object, or the token's user may not see it".to_owned(),
-        423 => "the repository is archived, or locked".to_owned(),
+        423 => "the repository is archived, a mirror or locked".to_owned(),
         _ => status.canonical_reason().unwrap_or("no reason given").to_owned(),
     }
 }

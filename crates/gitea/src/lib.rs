@@ -30,6 +30,14 @@ pub use crate::error::Error;
 use crate::client::Client;
 use crate::forge::Forge;
 
+/// What holds for many tools, said once.
+const INSTRUCTIONS: &str = "\
+Gitea and Forgejo: issues, pull requests, files, releases, Actions and their logs. \
+Lists answer items, total_count, has_next and next_cursor: ask on with cursor (or page and per_page); all=true gives \
+the whole list up to a cap. dry_run=true tells what a tool would send and changes nothing. A create that is repeated \
+with the same idempotency_key makes no second object. Labels, milestones and teams go by name or id. Long texts are \
+cut visibly and say how to go on.";
+
 /// The server.
 pub struct Gitea {
     client: Arc<Client>,
@@ -38,6 +46,7 @@ pub struct Gitea {
 impl rmcp::ServerHandler for Gitea {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_resources().build())
+            .with_instructions(INSTRUCTIONS)
     }
 
     async fn list_resource_templates(

@@ -1,5 +1,6 @@
 //! One row of the table at work: a fresh repository of alice's, and the tool under one of its names.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -45,6 +46,8 @@ pub(crate) struct Lab {
     pub(crate) repo: String,
     /// A number that no other run has, for names that must be free.
     pub(crate) number: usize,
+    /// The server's folder for downloads.
+    pub(crate) downloads: PathBuf,
     host: String,
     tool: &'static str,
     method: &'static str,
@@ -85,12 +88,13 @@ impl Lab {
         row: &Row,
         classic: Option<&'static str>,
         number: usize,
+        downloads: PathBuf,
     ) -> Result<Self> {
         let repo = format!("lab-{number}");
         let alice = forge.user("alice");
         let new = json!({"name": repo, "default_branch": "main", "auto_init": true});
         forge.post(&alice.token, "/user/repos", new).await?;
-        Ok(Self { forge, repo, number, host, tool: row.tool, method: row.method, classic })
+        Ok(Self { forge, repo, number, downloads, host, tool: row.tool, method: row.method, classic })
     }
 
     pub(crate) fn alice(&self) -> &User {

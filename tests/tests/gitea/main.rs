@@ -2,6 +2,7 @@
 
 mod lab;
 mod large;
+mod renamed;
 mod reports;
 mod rows;
 mod safety;
@@ -37,9 +38,9 @@ async fn every_method_does_its_job_under_each_of_its_names() -> Result<()> {
     });
     let failures: Vec<String> = futures::stream::iter(runs.enumerate())
         .map(|(number, (row, classic))| {
-            let (forge, host) = (forge.clone(), server.host.clone());
+            let (forge, host, folder) = (forge.clone(), server.host.clone(), downloads.path().to_owned());
             async move {
-                let lab = Lab::new(forge, host, row, classic, number).await?;
+                let lab = Lab::new(forge, host, row, classic, number, folder).await?;
                 (row.run)(&lab).await
             }
             .map(move |outcome: Result<()>| {

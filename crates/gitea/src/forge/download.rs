@@ -1,114 +1,127 @@
-//! Downloads to disk: into the operator's folder and nowhere else, whole or not at all, over nothing that is there.
+//! Downloads: what a caller has put on the server's disk lands inside one folder, whole, and over nothing.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use kit::{Code, ToolError};
 use reqwest::Response;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
 use crate::error::{Error, Result};
 use crate::forge::Forge;
 
-/// The argument that says where to.
-const FIELD: &str = "output_path";
-
-/// A file that does not exist yet, in a folder that does.
+/// A file that is not there yet, in a folder that is.
 #[derive(Debug)]
-pub(crate) struct Destination {
+pub(crate) struct Place {
     folder: PathBuf,
-    name: PathBuf,
+    file: PathBuf,
+    /// Below the folder of downloads.
+    path: String,
 }
 
-/// What was written.
+/// A file that was written.
 #[derive(Debug, Serialize)]
-pub(crate) struct Saved {
-    /// On the server's disk.
-    path: PathBuf,
+pub(crate) struct Downloaded {
+    /// Below the folder of downloads.
+    path: String,
     bytes: u64,
+    sha256: String,
 }
 
 impl Forge {
-    /// Where a download may go: `output_path`, taken from `--download-dir`, or there under the object's own name.
-    ///
-    /// # Errors
-    /// Where no downloads are wanted, for a way out of the folder, and for a file that is there.
-    pub(crate) async fn destination(&self, output_path: Option<&str>, name: &str) -> Result<Destination> {
+    /// Where a download of this name may go. Asked before anything is requested.
+    pub(crate) async fn place(&self, output_path: &str) -> Result<Place> {
         let Some(root) = self.args().download_dir.clone() else {
-            let message = "the operator gave no folder for downloads (--download-dir, GANTRY_DOWNLOAD_DIR)";
-            return Err(Error::argument(FIELD, message));
+            let message =
+                "nothing is downloaded to disk: the server has no --download-dir (GANTRY_DOWNLOAD_DIR)";
+            return Err(ToolError::new(Code::Forbidden, message)
+                .with("setting", "GANTRY_DOWNLOAD_DIR")
+                .into());
         };
-        let wanted = PathBuf::from(output_path.map_or_else(|| file_name(name), str::to_owned));
-        let found = tokio::task::spawn_blocking(move || Destination::find(&root, &wanted)).await;
-        found.unwrap_or_else(|error| Err(Error::Unexpected(error.to_string())))
+        let path = output_path.to_owned();
+        blocking(move || Ok(Place::below(&root, path))).await?
     }
 
-    /// Writes an answer there as it comes.
-    pub(crate) async fn save(&self, mut answer: Response, to: Destination) -> Result<Saved> {
-        let unwritable = |error: io::Error| {
-            Error::Kit(kit::ToolError::internal("cannot write the download").because(&error))
-        };
-        let part = NamedTempFile::new_in(&to.folder).map_err(unwritable)?;
-        let mut file = tokio::fs::File::from_std(part.reopen().map_err(unwritable)?);
-        let mut bytes = 0;
-        while let Some(chunk) = self.chunk(&mut answer).await? {
-            file.write_all(&chunk).await.map_err(unwritable)?;
+    /// Writes an answer to its place.
+    pub(crate) async fn save(&self, mut response: Response, place: Place) -> Result<Downloaded> {
+        let Place { folder, file, path } = place;
+        let (begun, handle) = blocking(move || {
+            let begun = NamedTempFile::new_in(folder)?;
+            let handle = begun.reopen()?;
+            Ok((begun, handle))
+        })
+        .await?;
+        let mut handle = tokio::fs::File::from_std(handle);
+        let (mut bytes, mut digest) = (0, Sha256::new());
+        while let Some(chunk) = self.chunk(&mut response).await? {
+            handle.write_all(&chunk).await.map_err(|error| failure(&error))?;
+            digest.update(&chunk);
             bytes += chunk.len() as u64;
         }
-        file.flush().await.map_err(unwritable)?;
-        let path = to.folder.join(&to.name);
-        match part.persist_noclobber(&path) {
-            Ok(_) => Ok(Saved { path, bytes }),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(there_already(&to.name)),
-            Err(error) => Err(unwritable(error.error)),
+        handle.sync_all().await.map_err(|error| failure(&error))?;
+        match blocking(move || Ok(begun.persist_noclobber(file))).await? {
+            Ok(_) => {
+                let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+                Ok(Downloaded { path, bytes, sha256 })
+            }
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(taken(&path)),
+            Err(error) => Err(failure(&error.error)),
         }
     }
 }
 
-impl Destination {
-    /// `wanted` below `root`, also where it is written as a whole path. Folders are made on the way; links that lead
-    /// out of `root` are not followed.
-    fn find(root: &Path, wanted: &Path) -> Result<Self> {
-        let outside = || Error::argument(FIELD, "output_path leads out of the folder for downloads");
-        let unusable = |error: io::Error| {
-            Error::Kit(kit::ToolError::internal("cannot use --download-dir").because(&error))
+impl Place {
+    /// Makes the folders on the way, and follows no link out of `root`.
+    fn below(root: &Path, path: String) -> Result<Self> {
+        let wrong = |message: String| Error::argument("output_path", message);
+        let names: Option<Vec<_>> = Path::new(&path)
+            .components()
+            .map(|part| if let Component::Normal(name) = part { Some(name) } else { None })
+            .collect();
+        let Some((name, folders)) =
+            names.as_deref().and_then(<[_]>::split_last).filter(|_| !path.ends_with('/'))
+        else {
+            return Err(wrong("output_path is no path of a file below the folder of downloads".into()));
         };
-        let base = root.canonicalize().map_err(unusable)?;
-        let below = wanted.strip_prefix(root).or_else(|_| wanted.strip_prefix(&base)).unwrap_or(wanted);
-        if !below.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-            return Err(outside());
-        }
-        let name = below.file_name().ok_or_else(|| Error::argument(FIELD, "output_path names no file"))?;
-        let mut folder = base.clone();
-        for part in below.parent().into_iter().flat_map(Path::components) {
-            folder.push(part);
+        let root = root.canonicalize().map_err(|error| failure(&error))?;
+        let mut folder = root.clone();
+        for name in folders {
+            folder.push(name);
             match std::fs::create_dir(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable(error)),
-                _ => folder = folder.canonicalize().map_err(unusable)?,
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failure(&error)),
+                _ => folder = folder.canonicalize().map_err(|error| failure(&error))?,
             }
-            if !folder.starts_with(&base) {
-                return Err(outside());
+            if !folder.starts_with(&root) || !folder.is_dir() {
+                return Err(wrong(format!("{} is no folder below that of downloads", kit::clip(&path))));
             }
         }
-        if folder.join(name).symlink_metadata().is_ok() {
-            return Err(there_already(Path::new(name)));
+        let file = folder.join(name);
+        if file.symlink_metadata().is_ok() {
+            return Err(taken(&path));
         }
-        Ok(Self { folder, name: name.into() })
+        Ok(Self { folder, file, path })
     }
 }
 
-fn there_already(name: &Path) -> Error {
-    let name = kit::clip(&name.to_string_lossy());
-    Error::argument(FIELD, format!("there is a file {name} already; give another output_path"))
+fn taken(path: &str) -> Error {
+    Error::argument(
+        "output_path",
+        format!("there is a file {} already; choose another name", kit::clip(path)),
+    )
 }
 
-/// A name that somebody else gave, as one of a file in this folder.
-fn file_name(name: &str) -> String {
-    let plain = |letter: char| if letter.is_control() || matches!(letter, '/' | '\\') { '_' } else { letter };
-    let name: String = name.chars().map(plain).collect();
-    let name = name.trim_start_matches('.').trim();
-    if name.is_empty() { "download".to_owned() } else { name.to_owned() }
+fn failure(error: &io::Error) -> Error {
+    let message = format!("the folder of downloads (--download-dir) cannot be written: {}", error.kind());
+    ToolError::internal(message).because(error).into()
+}
+
+/// Work on the disk, beside the threads that serve calls.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
+    done.map_err(|error| failure(&error))
 }
 
 #[cfg(test)]
@@ -116,38 +129,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_leads_out() {
-        let root = tempfile::tempdir().unwrap();
-        let elsewhere = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(elsewhere.path(), root.path().join("link")).unwrap();
-        std::os::unix::fs::symlink(elsewhere.path().join("new"), root.path().join("dangling")).unwrap();
-        std::fs::write(root.path().join("there"), "").unwrap();
-        let absolute = elsewhere.path().join("x");
+    fn stays_inside_and_overwrites_nothing() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = root.path();
+        std::os::unix::fs::symlink(outside.path(), root.join("out")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("new"), root.join("dangling")).unwrap();
+        std::fs::write(root.join("there"), "").unwrap();
         for bad in [
-            "../x",
-            "a/../../x",
-            "/etc/x",
-            "link/x",
-            "dangling",
-            "there",
             "",
-            "a/..",
-            absolute.to_str().unwrap(),
+            ".",
+            "..",
+            "../a",
+            "a/../../b",
+            "/etc/a",
+            "a/",
+            "out/a",
+            "out/deep/a",
+            "there/a",
+            "there",
+            "dangling",
         ] {
-            assert!(Destination::find(root.path(), Path::new(bad)).is_err(), "{bad}");
+            let error = Place::below(root, bad.into()).expect_err(bad);
+            assert!(
+                matches!(&error, Error::Argument { field, .. } if field == "output_path"),
+                "{bad}: {error}"
+            );
         }
-        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-        let whole = root.path().join("a/b");
-        for good in ["x", "a/b", "./a/b", whole.to_str().unwrap()] {
-            let found = Destination::find(root.path(), Path::new(good)).unwrap();
-            assert!(found.folder.starts_with(root.path().canonicalize().unwrap()), "{good}");
-        }
-    }
-
-    #[test]
-    fn a_name_from_elsewhere_is_one_of_a_file() {
-        assert_eq!(file_name("../../etc/passwd"), "_.._etc_passwd");
-        assert_eq!(file_name("..\\x"), "_x");
-        assert_eq!(file_name(".."), "download");
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+        let place = Place::below(root, "a/b/c.log".into()).unwrap();
+        assert_eq!(place.file, root.canonicalize().unwrap().join("a/b/c.log"));
+        assert!(place.folder.is_dir());
     }
 }

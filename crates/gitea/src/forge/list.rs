@@ -16,14 +16,12 @@ const PER_PAGE: u32 = 30;
 /// The most that forges give at once unless they are told otherwise (`MAX_RESPONSE_ITEMS`).
 const MOST_PER_PAGE: u32 = 50;
 
-/// Which part of a list.
+/// Which part of a list. What these say, the server's instructions tell once for all lists.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 pub(crate) struct Paging {
     page: Option<u32>,
     per_page: Option<u32>,
-    /// next_cursor of the page before
     cursor: Option<String>,
-    /// whole list, up to a cap
     all: Option<bool>,
     /// What this list has on a page where it is not as others.
     #[serde(skip)]

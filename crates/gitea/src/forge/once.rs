@@ -22,7 +22,6 @@ const END: &str = " -->";
 /// The argument.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 pub(crate) struct Idempotency {
-    /// a retry with the same key makes no second one
     idempotency_key: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::forge::once::Marked;
 use crate::model::user::login;
 
 /// A release.
@@ -22,6 +23,16 @@ pub(crate) struct Release {
     pub(crate) html_url: Option<String>,
     #[serde(default)]
     pub(crate) assets: Vec<Asset>,
+}
+
+impl Marked for Release {
+    fn text(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    fn number(&self) -> u64 {
+        self.id
+    }
 }
 
 /// A file of a release.

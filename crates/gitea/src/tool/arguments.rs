@@ -73,6 +73,9 @@ fn shorten(property: &mut Value) {
     for key in ["minimum", "maximum", "title"] {
         schema.remove(key);
     }
+    if schema.get("description").is_some_and(|text| text == "") {
+        schema.remove("description");
+    }
     if let Some(items) = schema.get_mut("items") {
         shorten(items);
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::path::Path;
 use crate::error::{Error, Result};
-use crate::forge::download::Saved;
+use crate::forge::download;
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge, number};
 use crate::model::issue::Attachment;
@@ -62,7 +62,7 @@ struct Downloaded {
     content_type: String,
     /// Its text, where it is one.
     content: Option<Text>,
-    saved: Option<Saved>,
+    saved: Option<download::Downloaded>,
 }
 
 impl On {
@@ -117,11 +117,20 @@ async fn download(forge: Forge, repo: Repo, on: On, wanted: Download) -> Result<
             Ok(downloaded.into())
         }
         None => {
-            let to = forge.destination(wanted.output_path.as_deref(), &downloaded.name).await?;
-            downloaded.saved = Some(forge.save(answer, to).await?);
+            let place =
+                forge.place(wanted.output_path.as_deref().unwrap_or(&file_name(&downloaded.name))).await?;
+            downloaded.saved = Some(forge.save(answer, place).await?);
             Ok(downloaded.into())
         }
     }
+}
+
+/// A name that somebody else gave, as one of a file.
+fn file_name(name: &str) -> String {
+    let name: String =
+        name.chars().map(|it| if it.is_control() || "/\\".contains(it) { '_' } else { it }).collect();
+    let name = name.trim_start_matches('.').trim();
+    if name.is_empty() { "attachment".to_owned() } else { name.to_owned() }
 }
 
 /// What can be shown in an answer.

@@ -9,6 +9,7 @@ use serde_with::skip_serializing_none;
 use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
+use crate::forge::once::{Create, Idempotency};
 use crate::forge::{ALL, Forge};
 use crate::model::name::Repo;
 use crate::model::release::Release;
@@ -153,15 +154,44 @@ async fn whole(forge: &Forge, path: Path) -> Result<Release> {
     Ok(release)
 }
 
-async fn create(forge: Forge, repo: Repo, new: New) -> Result<Release> {
-    let different = |there: &Release| {
-        let (tag, id) = (&there.tag_name, there.id);
-        let message =
-            format!("there is a release of {tag} already, with id {id}, and it is not like this; edit it");
-        Error::argument("tag_name", message)
-    };
-    let there = of_tag(&repo, &new.tag_name);
-    forge.make(releases(&repo), &new, there, |there| new.is_like(there), different).await
+/// So many of the newest are looked through for a key.
+const RECENT: &str = "50";
+
+async fn create(forge: Forge, repo: Repo, mut new: New, once: Idempotency) -> Result<Release> {
+    let mark = once.mark(&new)?;
+    if let Some(mark) = &mark {
+        new.body = Some(mark.below(new.body.as_deref().unwrap_or_default()));
+    }
+    forge.once(&releases(&repo), mark.as_ref(), &NewRelease { repo: &repo, new }).await
+}
+
+/// A release that is being made; its tag is its natural key.
+struct NewRelease<'a> {
+    repo: &'a Repo,
+    new: New,
+}
+
+impl Create for NewRelease<'_> {
+    type Made = Release;
+
+    async fn recent(&self, forge: &Forge) -> Result<Vec<Release>> {
+        forge.find(releases(self.repo), &[("limit", RECENT)]).await
+    }
+
+    async fn make(&self, forge: &Forge) -> Result<Release> {
+        let different = |there: &Release| {
+            let (tag, id) = (&there.tag_name, there.id);
+            let message =
+                format!("there is a release of {tag} already, with id {id}, that is not like this; edit it");
+            Error::argument("tag_name", message)
+        };
+        let there = of_tag(self.repo, &self.new.tag_name);
+        forge.make(releases(self.repo), &self.new, there, |there| self.new.is_like(there), different).await
+    }
+
+    async fn take_back(&self, forge: &Forge, made: &Release) -> Result<()> {
+        forge.delete(releases(self.repo).at(made.id), &ALL).await
+    }
 }
 
 impl New {

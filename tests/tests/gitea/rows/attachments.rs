@@ -89,12 +89,13 @@ async fn download(lab: &Lab) -> Result<()> {
     let wanted = json!({"issue_number": number, "attachment_id": binary["id"]});
     let saved = lab.here(wanted.clone()).await?;
     let path = saved["saved"]["path"].as_str().context("no path")?;
-    assert_eq!(std::fs::read(path)?, bytes, "{saved}");
+    assert_eq!(std::fs::read(lab.downloads.join(path))?, bytes, "{saved}");
     assert!(path.ends_with(&name), "{saved}");
     assert_eq!(lab.refused(wanted).await?["details"]["field"], "output_path");
     let to = |path: String| json!({"issue_number": number, "attachment_id": text["id"], "output_path": path});
-    let saved = lab.here(to(format!("{}/b.txt", lab.repo))).await?;
-    assert_eq!(std::fs::read(saved["saved"]["path"].as_str().context("no path")?)?, "grüß\n".as_bytes());
+    let path = format!("{}/b.txt", lab.repo);
+    lab.here(to(path.clone())).await?;
+    assert_eq!(std::fs::read(lab.downloads.join(path))?, "grüß\n".as_bytes());
     for out in ["../out.txt", "/tmp/out.txt"] {
         assert_eq!(lab.refused(to(out.into())).await?["details"]["field"], "output_path");
     }

@@ -43,6 +43,13 @@ async fn create_release(lab: &Lab) -> Result<()> {
     let draft = json!({"tag_name": "v2", "target": "main", "title": "Two", "is_draft": true});
     assert_eq!(lab.here(draft.clone()).await?["id"], lab.here(draft).await?["id"]);
     assert_eq!(lab.status("/tags/v2").await?, 404, "a draft has no tag yet");
+    let keyed = json!({"tag_name": "v4", "target": "main", "title": "Four", "idempotency_key": "four"});
+    let made = lab.here(keyed.clone()).await?;
+    let edited = format!("/repos/alice/{}/releases/{}", lab.repo, made["id"]);
+    lab.forge.patch(&lab.alice().token, &edited, json!({"name": "renamed since"})).await?;
+    assert_eq!(lab.here(keyed).await?["id"], made["id"], "the key finds it again");
+    let other = json!({"tag_name": "v5", "target": "main", "title": "Five", "idempotency_key": "four"});
+    assert_eq!(lab.refused(other).await?["details"]["field"], "idempotency_key");
     let nowhere = json!({"tag_name": "v3", "target": "nowhere", "title": "Three"});
     assert_eq!(lab.refused(nowhere).await?["details"]["status"], 404);
     Ok(())
