@@ -7,6 +7,7 @@ mod client;
 mod diff;
 mod error;
 mod forge;
+mod job_log;
 mod model;
 mod resources;
 mod tool;

@@ -1,6 +1,7 @@
 //! What forges answer, as far as an agent has use for it: fields that are not here never reach it.
 
 pub(crate) mod access;
+pub(crate) mod actions;
 pub(crate) mod brief;
 pub(crate) mod commit;
 pub(crate) mod content;

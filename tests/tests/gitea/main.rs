@@ -2,6 +2,7 @@
 
 mod lab;
 mod large;
+mod logs;
 mod renamed;
 mod reports;
 mod rows;
