@@ -105,11 +105,6 @@ impl Client {
         self.own.get().clone()
     }
 
-    /// Where the forge is.
-    pub(crate) fn base(&self) -> &Url {
-        &self.base
-    }
-
     /// Sends a request and reads its answer whole.
     pub(crate) async fn exchange(
         &self,

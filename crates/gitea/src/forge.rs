@@ -77,11 +77,6 @@ impl Forge {
         &self.call
     }
 
-    /// Where the forge is.
-    pub(crate) fn base(&self) -> &url::Url {
-        self.client.base()
-    }
-
     /// What callers must be told apart by wherever something of theirs is kept.
     pub(crate) fn identity(&self) -> String {
         self.call.upstream().key()

@@ -1,7 +1,5 @@
 //! MCP server for Gitea and Forgejo: issues, pull requests, files, releases, Actions and what keeps them in order.
 
-#![expect(dead_code, reason = "families of tools that use it follow")]
-
 mod args;
 mod client;
 mod diff;
@@ -91,7 +89,7 @@ impl Service for Gitea {
     }
 
     fn methods(_args: &Args) -> Vec<Method> {
-        tool::methods(&tools::tools())
+        tool::methods(tools::tools())
     }
 
     fn read_only(args: &Args) -> Option<&'static str> {

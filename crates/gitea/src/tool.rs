@@ -16,6 +16,8 @@ pub(crate) use route::{listed, methods, unlisted};
 
 use kit::Effect;
 
+use std::sync::OnceLock;
+
 use crate::client::version::Release;
 use arguments::Arguments;
 use classic::Classic;
@@ -34,7 +36,10 @@ pub(crate) struct Method {
     /// The value of the argument `method`; empty where the tool has only this one.
     name: &'static str,
     effect: Effect,
-    arguments: Arguments,
+    /// What it takes, as JSON: trees of what is seldom looked at would be most of an idle server's memory.
+    takes: Box<str>,
+    /// The same for calls, from the first one on.
+    settled: OnceLock<Arguments>,
     run: Run,
     /// The release of Gitea that brought it, where servers without it are still about.
     since: Option<Release>,
@@ -67,8 +72,9 @@ impl Tool {
         if effect > Effect::Reads {
             arguments.offer_dry_run();
         }
-        let run = handler::boxed(run);
-        self.methods.push(Method { name, effect, arguments, run, since: None, classic: vec![] });
+        let (run, takes) = (handler::boxed(run), arguments.pack());
+        let (settled, since, classic) = (OnceLock::new(), None, vec![]);
+        self.methods.push(Method { name, effect, takes, settled, run, since, classic });
         self
     }
 
@@ -92,7 +98,7 @@ impl Tool {
         renamed: &'static [(&'static str, &'static str)],
     ) -> Self {
         if let Some(method) = self.methods.last_mut() {
-            method.classic.push(Classic::new(name, &method.arguments, renamed));
+            method.classic.push(Classic::new(name, &method.arguments(), renamed));
         }
         self
     }
@@ -100,5 +106,17 @@ impl Tool {
     /// The worst that its methods may do.
     fn effect(&self) -> Effect {
         self.methods.iter().map(|method| method.effect).max().unwrap_or(Effect::Reads)
+    }
+}
+
+impl Method {
+    /// What it takes, to be shown.
+    fn arguments(&self) -> Arguments {
+        Arguments::unpack(&self.takes)
+    }
+
+    /// What it takes, to be called.
+    fn settled(&self) -> &Arguments {
+        self.settled.get_or_init(|| self.arguments())
     }
 }

@@ -28,11 +28,18 @@ mod user;
 mod webhooks;
 mod wiki;
 
+use std::sync::LazyLock;
+
 use crate::tool::Tool;
 
 /// All of them.
-pub(crate) fn tools() -> Vec<Tool> {
-    [
+pub(crate) fn tools() -> &'static [Tool] {
+    static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| families().into_iter().flatten().collect());
+    &TOOLS
+}
+
+fn families() -> Vec<Vec<Tool>> {
+    vec![
         user::tools(),
         search::tools(),
         repos::tools(),
@@ -61,7 +68,4 @@ pub(crate) fn tools() -> Vec<Tool> {
         access::tools(),
         api_request::tools(),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
 }

@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ pub(crate) trait Part: DeserializeOwned + JsonSchema + Send + 'static {}
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Part for T {}
 
 /// What a method takes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Arguments {
     pub(super) properties: Map<String, Value>,
     pub(super) required: Vec<String>,
@@ -33,6 +34,24 @@ impl Arguments {
         if let Some(Value::Array(required)) = schema.remove("required") {
             self.required.extend(required.iter().filter_map(Value::as_str).map(str::to_owned));
         }
+        self
+    }
+
+    /// For keeping.
+    pub(super) fn pack(&self) -> Box<str> {
+        serde_json::to_string(self).expect("a schema is JSON").into()
+    }
+
+    /// What was packed.
+    pub(super) fn unpack(packed: &str) -> Self {
+        serde_json::from_str(packed).expect("it was packed by us")
+    }
+
+    /// Only what the chassis must know of: which are secret, and what the one called `kept` may be.
+    pub(super) fn bare(mut self, kept: &str) -> Self {
+        let secret = |property: &Value| property.get("format").is_some_and(|it| it == "password");
+        self.properties.retain(|name, property| name == kept || secret(property));
+        self.required.clear();
         self
     }
 
@@ -124,8 +143,6 @@ fn convert(value: &mut Value, property: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
-
     #[derive(Deserialize, JsonSchema)]
     #[expect(dead_code, reason = "only read")]
     struct Sample {

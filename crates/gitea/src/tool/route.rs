@@ -22,14 +22,16 @@ use crate::forge::Forge;
 const METHOD: &str = "method";
 
 /// The tools that clients see.
-pub(crate) fn listed(tools: Vec<Tool>, args: &Args) -> Vec<ToolRouter<Gitea>> {
-    vec![router(names(tools).into_iter().filter(|name| name.is_listed(args)))]
+pub(crate) fn listed(tools: &'static [Tool], args: &Args) -> Vec<ToolRouter<Gitea>> {
+    let names = names(tools).into_iter().filter(|name| name.is_listed(args));
+    vec![router(names.map(|name| (name.schema(), name)))]
 }
 
-/// The other names, which work all the same when called.
-pub(crate) fn unlisted(tools: Vec<Tool>, args: &Args) -> Aliases<Gitea> {
+/// The other names, which work all the same when called. Nobody asks for their arguments, which would take more memory
+/// than all the rest.
+pub(crate) fn unlisted(tools: &'static [Tool], args: &Args) -> Aliases<Gitea> {
     let names = names(tools).into_iter().filter(|name| !name.is_listed(args));
-    Aliases { router: router(names), of: vec![] }
+    Aliases { router: router(names.map(|name| (object(name.arguments().bare(METHOD)), name))), of: vec![] }
 }
 
 /// What the operator's switches and globs are held against.
@@ -42,14 +44,14 @@ pub(crate) fn methods(tools: &[Tool]) -> Vec<kit::Method> {
     methods.collect()
 }
 
-fn router(names: impl Iterator<Item = Name>) -> ToolRouter<Gitea> {
-    names.fold(ToolRouter::new(), |router, name| router.with_route(name.route()))
+fn router(names: impl Iterator<Item = (JsonObject, Name)>) -> ToolRouter<Gitea> {
+    names.fold(ToolRouter::new(), |router, (schema, name)| router.with_route(name.route(schema)))
 }
 
 /// A name that can be called: a tool's own, or a former one of one of its methods.
 struct Name {
     name: &'static str,
-    tool: Arc<Tool>,
+    tool: &'static Tool,
     former: Option<Former>,
 }
 
@@ -60,17 +62,17 @@ struct Former {
     classic: usize,
 }
 
-fn names(tools: Vec<Tool>) -> Vec<Name> {
+fn names(tools: &'static [Tool]) -> Vec<Name> {
     let mut names = vec![];
-    for tool in tools.into_iter().map(Arc::new) {
-        names.push(Name { name: tool.name, tool: tool.clone(), former: None });
+    for tool in tools {
+        names.push(Name { name: tool.name, tool, former: None });
         for (method, of) in tool.methods.iter().enumerate() {
             for (classic, it) in of.classic.iter().enumerate() {
                 let former = Some(Former { method, classic });
                 if it.name == tool.name {
                     names.pop(); // the tool's own name, which takes arguments under either of their names
                 }
-                names.push(Name { name: it.name, tool: tool.clone(), former });
+                names.push(Name { name: it.name, tool, former });
             }
         }
     }
@@ -100,8 +102,8 @@ impl Name {
         self.method().map_or_else(|| self.tool.effect(), |method| method.effect)
     }
 
-    fn route(self) -> ToolRoute<Gitea> {
-        let definition = self.definition();
+    fn route(self, schema: JsonObject) -> ToolRoute<Gitea> {
+        let definition = self.definition(schema);
         let name = Arc::new(self);
         ToolRoute::new_dyn(definition, move |mut context: ToolCallContext<'_, Gitea>| {
             let name = name.clone();
@@ -118,13 +120,13 @@ impl Name {
         })
     }
 
-    fn definition(&self) -> Definition {
+    fn definition(&self, schema: JsonObject) -> Definition {
         let effect = self.effect();
         let hints = ToolAnnotations::new()
             .read_only(effect == Effect::Reads)
             .destructive(effect == Effect::Destroys)
             .open_world(true);
-        let mut definition = Definition::new(self.name, self.about(), self.schema()).with_annotations(hints);
+        let mut definition = Definition::new(self.name, self.about(), schema).with_annotations(hints);
         definition.title = Some(self.title());
         definition
     }
@@ -140,11 +142,15 @@ impl Name {
     }
 
     fn schema(&self) -> JsonObject {
+        object(self.arguments())
+    }
+
+    fn arguments(&self) -> Arguments {
         match (self.method(), self.classic()) {
             (Some(method), Some(classic)) if self.name != self.tool.name => {
-                object(classic.arguments(&method.arguments))
+                classic.arguments(&method.arguments())
             }
-            _ => object(self.tool.arguments()),
+            _ => self.tool.arguments(),
         }
     }
 
@@ -161,7 +167,7 @@ impl Name {
             _ if self.former.is_some() => self.name.to_owned(),
             name => format!("{}'s method {name}", self.name),
         };
-        method.arguments.settle(&mut arguments, &whose)?;
+        method.settled().settle(&mut arguments, &whose)?;
         method.call(forge, arguments).await
     }
 
@@ -182,20 +188,19 @@ impl Name {
 impl Tool {
     /// What all methods take together; required is what each of them needs.
     fn arguments(&self) -> Arguments {
+        let each: Vec<_> = self.methods.iter().map(Method::arguments).collect();
         let mut all = Arguments::default();
-        if let [first, rest @ ..] = self.methods.as_slice() {
-            all.required = first.arguments.required.clone();
-            all.required.retain(|name| rest.iter().all(|method| method.arguments.required.contains(name)));
+        if let [first, rest @ ..] = each.as_slice() {
+            all.required = first.required.clone();
+            all.required.retain(|name| rest.iter().all(|method| method.required.contains(name)));
         }
         if !self.is_single() {
             let names: Vec<_> = self.methods.iter().map(|method| method.name).collect();
             all.properties.insert(METHOD.to_owned(), json!({"type": "string", "enum": names}));
             all.required.insert(0, METHOD.to_owned());
         }
-        for method in &self.methods {
-            for (name, property) in &method.arguments.properties {
-                all.properties.entry(name).or_insert_with(|| property.clone());
-            }
+        for (name, property) in each.into_iter().flat_map(|method| method.properties) {
+            all.properties.entry(name).or_insert(property);
         }
         all
     }
