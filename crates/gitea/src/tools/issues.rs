@@ -4,7 +4,9 @@ mod labels;
 mod links;
 mod write;
 
+use http::StatusCode;
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
@@ -117,7 +119,8 @@ async fn get(forge: Forge, repo: Repo, which: Which) -> Result<Issue> {
 }
 
 async fn get_comments(forge: Forge, repo: Repo, which: Which, paging: Paging) -> Result<Page<Comment>> {
-    let mut page: Page<Comment> = forge.list_whole(which.path(&repo).at("comments"), &ALL, &paging).await?;
+    let listed = forge.list_whole(which.path(&repo).at("comments"), &ALL, &paging).await;
+    let mut page: Page<Comment> = which.or_missing(&forge, &repo, listed).await?;
     for comment in &mut page.items {
         comment.body = excerpt(&comment.body, "issue_read get_comment");
     }
@@ -150,5 +153,16 @@ impl Which {
     /// Where it is.
     fn path(&self, repo: &Repo) -> Path {
         repo.path().at("issues").at(self.issue_number)
+    }
+
+    /// Gitea answers 500 for the comments of an issue that is not there: then it is the issue that is asked for.
+    async fn or_missing<T>(&self, forge: &Forge, repo: &Repo, comments: Result<T>) -> Result<T> {
+        match comments {
+            Err(error) if error.status() == Some(StatusCode::INTERNAL_SERVER_ERROR) => {
+                forge.get::<IgnoredAny>(self.path(repo)).await?;
+                Err(error)
+            }
+            other => other,
+        }
     }
 }

@@ -21,8 +21,6 @@ const RECENT: &str = "50";
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct New {
     title: String,
-    #[serde(flatten)]
-    fields: Fields,
 }
 
 /// What is to become of an issue.
@@ -34,13 +32,11 @@ pub(super) struct Edit {
     remove_deadline: Option<bool>,
     /// refuse if it has changed since
     expected_updated_at: Option<String>,
-    #[serde(flatten)]
-    fields: Fields,
 }
 
 /// What new and old issues take alike.
 #[derive(Deserialize, JsonSchema)]
-struct Fields {
+pub(super) struct Fields {
     body: Option<String>,
     assignees: Option<Vec<Name>>,
     /// title or id; 0 for none
@@ -113,8 +109,14 @@ impl Fields {
     }
 }
 
-pub(super) async fn create(forge: Forge, repo: Repo, new: New, once: Idempotency) -> Result<Issue> {
-    let mut sent = new.fields.resolved(&forge, &repo).await?;
+pub(super) async fn create(
+    forge: Forge,
+    repo: Repo,
+    new: New,
+    fields: Fields,
+    once: Idempotency,
+) -> Result<Issue> {
+    let mut sent = fields.resolved(&forge, &repo).await?;
     sent.title = Some(new.title);
     let mark = once.mark(&sent)?;
     if let Some(mark) = &mark {
@@ -148,12 +150,18 @@ impl Create for NewIssue<'_> {
 }
 
 /// Labels are set by a request of their own: the forge takes none here.
-pub(super) async fn update(forge: Forge, repo: Repo, which: Which, edit: Edit) -> Result<Issue> {
+pub(super) async fn update(
+    forge: Forge,
+    repo: Repo,
+    which: Which,
+    edit: Edit,
+    fields: Fields,
+) -> Result<Issue> {
     let path = which.path(&repo);
     if let Some(expected) = &edit.expected_updated_at {
         expect_unchanged(forge.get(path.clone()).await?, expected)?;
     }
-    let mut sent = edit.fields.resolved(&forge, &repo).await?;
+    let mut sent = fields.resolved(&forge, &repo).await?;
     let labels = sent.labels.take();
     sent.title = edit.title;
     sent.state = edit.state;
@@ -198,7 +206,8 @@ pub(super) async fn add_comment(
     let path = which.path(&repo).at("comments");
     let mark = once.mark(&text.body)?;
     let body = mark.as_ref().map_or_else(|| text.body.clone(), |mark| mark.below(&text.body));
-    forge.once(&path, mark.as_ref(), &NewComment { path: &path, repo: &repo, body }).await
+    let made = forge.once(&path, mark.as_ref(), &NewComment { path: &path, repo: &repo, body }).await;
+    which.or_missing(&forge, &repo, made).await
 }
 
 struct NewComment<'a> {
