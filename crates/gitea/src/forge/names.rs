@@ -34,14 +34,12 @@ impl Forge {
             Err(error) if error.is_missing() || matches!(error, Error::Scope { .. }) => {}
             Err(error) => return Err(error),
         }
-        let find = |(at, name): (usize, &String)| {
-            let named = there.iter().find(|label| label.name == *name);
-            let numbered = || there.iter().find(|label| label.id.to_string() == *name);
-            named.or_else(numbered).cloned().ok_or_else(|| {
-                unknown(format!("{field}[{at}]"), "label", name, there.iter().map(|label| &label.name))
-            })
-        };
-        names.iter().enumerate().map(find).collect()
+        among(&there, field, names)
+    }
+
+    /// The same, of the repository alone.
+    pub(crate) async fn own_labels(&self, repo: &Repo, field: &str, names: &[String]) -> Result<Vec<Label>> {
+        among(&self.whole::<Label>(repo.path().at("labels"), &ALL).await?, field, names)
     }
 
     /// Their ids, which is what forges take.
@@ -93,6 +91,17 @@ impl Forge {
         }
         Ok(())
     }
+}
+
+fn among(there: &[Label], field: &str, names: &[String]) -> Result<Vec<Label>> {
+    let find = |(at, name): (usize, &String)| {
+        let named = there.iter().find(|label| label.name == *name);
+        let numbered = || there.iter().find(|label| label.id.to_string() == *name);
+        named.or_else(numbered).cloned().ok_or_else(|| {
+            unknown(format!("{field}[{at}]"), "label", name, there.iter().map(|label| &label.name))
+        })
+    };
+    names.iter().enumerate().map(find).collect()
 }
 
 fn unknown<N: AsRef<str>>(

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::client::path::Path;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::issue::{Comment, Issue, excerpt};
@@ -75,11 +75,10 @@ struct WhichComment {
 #[skip_serializing_none]
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Filter {
-    /// open, closed, all (default)
-    #[serde(default = "all")]
-    state: String,
-    /// issues or pulls
-    r#type: Option<String>,
+    /// default all
+    #[serde(default)]
+    state: States,
+    r#type: Option<Kind>,
     #[serde(serialize_with = "listed")]
     labels: Option<Vec<String>>,
     #[serde(serialize_with = "listed")]
@@ -91,8 +90,22 @@ struct Filter {
     mentioned_by: Option<String>,
 }
 
-fn all() -> String {
-    "all".to_owned()
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum States {
+    Open,
+    Closed,
+    #[default]
+    All,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Kind {
+    Issues,
+    Pulls,
 }
 
 /// Several values in one, as the API has them.
@@ -100,14 +113,24 @@ fn listed<S: serde::Serializer>(names: &Option<Vec<String>>, to: S) -> Result<S:
     to.serialize_str(&names.as_deref().unwrap_or_default().join(","))
 }
 
-/// Forges leave out a filter for a label that there is none of, and answer everything: names are looked up first.
+/// Forges leave out what they do not know of a filter, and answer everything: names are looked up first. They look for
+/// labels in the repository alone, not in its organisation.
 async fn list_issues(forge: Forge, repo: Repo, mut filter: Filter, paging: Paging) -> Result<Page<Issue>> {
     if let Some(names) = &filter.labels {
-        let labels = forge.labels(&repo, "labels", names).await?;
+        let labels = forge.own_labels(&repo, "labels", names).await?;
         filter.labels = Some(labels.into_iter().map(|label| label.name).collect());
     }
     for (at, name) in filter.milestones.iter().flatten().enumerate() {
-        forge.milestone_id(&repo, &format!("milestones[{at}]"), name).await?;
+        let field = format!("milestones[{at}]");
+        if forge.milestone_id(&repo, &field, name).await? == 0 {
+            return Err(Error::argument(field, "gitea does not list the issues without a milestone"));
+        }
+    }
+    for (field, names) in [("labels", &filter.labels), ("milestones", &filter.milestones)] {
+        if let Some(at) = names.iter().flatten().position(|name| name.contains(',')) {
+            let message = "a name with a comma cannot be asked for: gitea takes it for two";
+            return Err(Error::argument(format!("{field}[{at}]"), message));
+        }
     }
     let mut page: Page<Issue> = forge.list(repo.path().at("issues"), &filter, &paging).await?;
     page.items = page.items.into_iter().map(Issue::short).collect();

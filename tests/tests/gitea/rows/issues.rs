@@ -110,13 +110,34 @@ async fn list(lab: &Lab) -> Result<()> {
     }
     assert_eq!(lab.here(json!({"state": "closed"})).await?["total_count"], 0);
     assert_eq!(lab.here(json!({"type": "pulls"})).await?["total_count"], 0);
-    for (wrong, field) in
-        [(json!({"labels": ["bug", "bugs"]}), "labels[1]"), (json!({"milestones": ["2.0"]}), "milestones[0]")]
-    {
+    let comma = label(lab, "bug,later").await?;
+    for (wrong, field, candidate) in [
+        (json!({"labels": ["bug", "bugs"]}), "labels[1]", Some("bug")),
+        (json!({"milestones": ["2.0"]}), "milestones[0]", Some("1.0")),
+        (json!({"milestones": ["1.0", 0]}), "milestones[1]", None),
+        (json!({"labels": ["bug,later"]}), "labels[0]", None),
+        (json!({"labels": ["bug", comma]}), "labels[1]", None),
+        (json!({"state": "opened"}), "state", None),
+        (json!({"type": "issue"}), "type", None),
+    ] {
         let error = lab.refused(wrong).await?;
         assert_eq!(error["details"]["field"], field, "{error}");
-        assert!(!candidates(&error).is_empty(), "{error}");
+        assert!(candidate.is_none_or(|name| candidates(&error).contains(&name)), "{error}");
     }
+    list_by_a_label_of_the_organisation(lab).await
+}
+
+/// Gitea would drop it and answer everything.
+async fn list_by_a_label_of_the_organisation(lab: &Lab) -> Result<()> {
+    let (token, org) = (&lab.alice().token, format!("org-{}", lab.number));
+    lab.forge.post(token, "/orgs", json!({"username": org})).await?;
+    let all = json!({"name": "all", "color": "#123456"});
+    lab.forge.post(token, &format!("/orgs/{org}/labels"), all).await?;
+    lab.forge.post(token, &format!("/orgs/{org}/repos"), json!({"name": "lab"})).await?;
+    let issues = format!("/repos/{org}/lab/issues");
+    lab.forge.post(token, &issues, json!({"title": "one"})).await?;
+    let error = lab.refused_as(json!({"owner": org, "repo": "lab", "labels": ["all"]})).await?;
+    assert_eq!(error["details"]["field"], "labels[0]", "{error}");
     Ok(())
 }
 
