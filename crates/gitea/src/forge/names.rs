@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::forge::{ALL, Forge};
 use crate::model::label::Label;
 use crate::model::name::{Name, Repo};
+use crate::model::user::User;
 
 /// So many names are told to who missed.
 const TOLD: usize = 20;
@@ -69,6 +70,25 @@ impl Forge {
                 // A token that may not look at users may still assign them.
                 Err(Error::Scope { .. }) => return Ok(()),
                 Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that issues of the repository can be assigned to users of these names.
+    pub(crate) async fn assignees(&self, repo: &Repo, field: &str, names: &[Name]) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let there: Vec<User> = match self.get(repo.path().at("assignees")).await {
+            // A token for issues alone may assign them all the same.
+            Err(Error::Scope { .. }) => return Ok(()),
+            other => other?,
+        };
+        for (at, name) in names.iter().enumerate() {
+            if !there.iter().any(|user| user.login.eq_ignore_ascii_case(name)) {
+                let logins = there.iter().map(|user| &user.login);
+                return Err(unknown(format!("{field}[{at}]"), "assignee", name, logins));
             }
         }
         Ok(())

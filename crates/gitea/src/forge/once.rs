@@ -68,12 +68,9 @@ impl Mark {
     /// # Errors
     /// When it does, but with something else.
     fn is_in(&self, text: &str) -> Result<bool> {
-        let marks = text.lines().filter_map(|line| line.strip_prefix(BEGIN)?.trim_end().strip_suffix(END));
-        let Some((_, content)) =
-            marks.filter_map(|mark| mark.split_once(' ')).find(|(key, _)| *key == self.key)
-        else {
-            return Ok(false);
-        };
+        let mark =
+            line_of(text).and_then(|line| line.strip_prefix(BEGIN)?.strip_suffix(END)?.split_once(' '));
+        let Some((_, content)) = mark.filter(|(key, _)| *key == self.key) else { return Ok(false) };
         if content == self.content {
             return Ok(true);
         }
@@ -90,6 +87,22 @@ impl Mark {
             }
         }
         Ok(found)
+    }
+}
+
+/// The line of a text that is its mark: the last one, as whatever else is there may be quoted.
+fn line_of(text: &str) -> Option<&str> {
+    let last = text.trim_end().lines().next_back()?;
+    (last.starts_with(BEGIN) && last.ends_with(END)).then_some(last)
+}
+
+/// A text that takes another one's place, and keeps its mark.
+pub(crate) fn kept(old: &str, new: String) -> String {
+    match line_of(old) {
+        Some(line) if line_of(&new) != Some(line) => {
+            format!("{}\n\n{line}", new.replace(line, "").trim_end())
+        }
+        _ => new,
     }
 }
 
@@ -166,6 +179,28 @@ mod tests {
         assert!(!mark("other", "one").is_in(&text).unwrap());
         let error = mark("k --> <b>", "two").is_in(&text).unwrap_err();
         assert!(error.to_string().starts_with("idempotency_key"), "{error}");
+    }
+
+    #[test]
+    fn what_is_quoted_is_no_mark() {
+        let text = mark("k", "one").below("body");
+        for text in
+            [format!("{text}\nmore"), format!("{text} more"), format!("> {text}").replace('\n', "\n> ")]
+        {
+            assert!(!mark("k", "one").is_in(&text).unwrap(), "{text}");
+        }
+        assert!(mark("k", "one").is_in(&format!("{text}\n \n")).unwrap());
+    }
+
+    #[test]
+    fn a_text_in_place_of_another_keeps_its_mark() {
+        let old = mark("k", "one").below("body");
+        for new in ["anew".to_owned(), format!("{old}\nmore"), old.replace("body", "more")] {
+            let text = kept(&old, new);
+            assert!(mark("k", "one").is_in(&text).unwrap(), "{text}");
+            assert_eq!(text.matches(BEGIN).count(), 1, "{text}");
+        }
+        assert_eq!(kept("body", "anew".into()), "anew");
     }
 
     #[test]

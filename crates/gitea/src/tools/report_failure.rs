@@ -19,6 +19,7 @@ use crate::forge::Forge;
 use crate::model::name::Repo;
 use crate::tool::Tool;
 use mark::Digest;
+pub(super) use mark::kept;
 use rounds::Report;
 
 /// Gitea cuts longer titles off.

@@ -27,6 +27,9 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
+/// A text with the marks that reports of failures and retries look for.
+const MARKED: &str = "<!-- gantry:failure 0 occurrence 1 -->\n\ntext\n\n<!-- gantry:key 2 3 -->";
+
 /// A new issue's number.
 async fn issue(lab: &Lab, title: &str) -> Result<Value> {
     Ok(lab.post("/issues", json!({"title": title, "body": "as it was"})).await?["number"].clone())
@@ -222,7 +225,7 @@ async fn create(lab: &Lab) -> Result<()> {
         (json!({"title": "it holds", "idempotency_key": "k"}), "idempotency_key", None),
         (json!({"title": "x", "labels": ["bug", "bugs"]}), "labels[1]", Some("bug")),
         (json!({"title": "x", "milestone": "2.0"}), "milestone", Some("1.0")),
-        (json!({"title": "x", "assignees": ["nobody-here"]}), "assignees[0]", None),
+        (json!({"title": "x", "assignees": ["alice", "bob"]}), "assignees[1]", Some("alice")),
         (json!({"title": "x", "deadline": "soon"}), "deadline", None),
     ] {
         let error = lab.refused(wrong).await?;
@@ -272,7 +275,7 @@ async fn update(lab: &Lab) -> Result<()> {
         (json!({"title": "x", "expected_updated_at": "2001-01-01T00:00:00Z"}), "expected_updated_at"),
         (json!({"title": "x", "labels": ["bugs"]}), "labels[0]"),
         (json!({"title": "x", "milestone": "2.0"}), "milestone"),
-        (json!({"title": "x", "assignees": ["nobody-here"]}), "assignees[0]"),
+        (json!({"title": "x", "assignees": ["bob"]}), "assignees[0]"),
         (json!({"title": "x", "state": "done"}), "state"),
         (json!({}), "title"),
     ] {
@@ -282,6 +285,9 @@ async fn update(lab: &Lab) -> Result<()> {
         assert_eq!(error["details"]["field"], field, "{error}");
     }
     assert_eq!(lab.get(&path).await?["title"], "edited", "nothing came of those");
+    let number = lab.post("/issues", json!({"title": "marked", "body": MARKED})).await?["number"].clone();
+    lab.here(json!({"issue_number": number, "body": "anew"})).await?;
+    assert_eq!(lab.get(&format!("/issues/{number}")).await?["body"], MARKED.replace("text", "anew"));
     Ok(())
 }
 
@@ -307,6 +313,10 @@ async fn edit_comment(lab: &Lab) -> Result<()> {
     let id = comment(lab, &number, "one").await?;
     lab.here(json!({"commentID": id, "body": "two"})).await?;
     assert_eq!(lab.get(&format!("/issues/comments/{id}")).await?["body"], "two");
+    let marked = comment(lab, &number, MARKED).await?;
+    lab.here(json!({"commentID": marked, "body": "anew"})).await?;
+    let is = lab.get(&format!("/issues/comments/{marked}")).await?;
+    assert_eq!(is["body"], MARKED.replace("text", "anew"));
     assert_eq!(lab.refused(json!({"commentID": 999_999, "body": "x"})).await?["details"]["status"], 404);
     let error = lab.refused(json!({"commentID": "one", "body": "x"})).await?;
     assert_eq!(error["details"]["field"], "commentID", "{error}");

@@ -9,10 +9,11 @@ use serde_with::skip_serializing_none;
 use super::Which;
 use crate::client::path::Path;
 use crate::error::{Error, Result};
-use crate::forge::once::{Create, Idempotency};
+use crate::forge::once::{self, Create, Idempotency};
 use crate::forge::{ALL, Forge};
 use crate::model::issue::{Comment, Issue};
 use crate::model::name::{Name, Repo, Time};
+use crate::tools::report_failure;
 
 /// So many of the newest are looked through for a key.
 const RECENT: &str = "50";
@@ -94,7 +95,7 @@ impl Fields {
             Some(name) => Some(forge.milestone_id(repo, "milestone", name).await?),
             None => None,
         };
-        forge.users("assignees", self.assignees.as_deref().unwrap_or_default()).await?;
+        forge.assignees(repo, "assignees", self.assignees.as_deref().unwrap_or_default()).await?;
         Ok(Sent {
             title: None,
             body: self.body,
@@ -158,10 +159,12 @@ pub(super) async fn update(
     fields: Fields,
 ) -> Result<Issue> {
     let path = which.path(&repo);
+    let was: Issue = forge.get(path.clone()).await?;
     if let Some(expected) = &edit.expected_updated_at {
-        expect_unchanged(forge.get(path.clone()).await?, expected)?;
+        expect_unchanged(&was, expected)?;
     }
     let mut sent = fields.resolved(&forge, &repo).await?;
+    sent.body = sent.body.map(|body| in_place_of(was.body.as_deref().unwrap_or_default(), body));
     let labels = sent.labels.take();
     sent.title = edit.title;
     sent.state = edit.state;
@@ -186,8 +189,14 @@ pub(super) async fn update(
     forge.get(path).await
 }
 
-fn expect_unchanged(issue: Issue, expected: &str) -> Result<()> {
-    let is = issue.updated_at.unwrap_or_default();
+/// A text that takes another one's place. What is hidden there stays: a retry, and the next report of a failure, look
+/// for it.
+fn in_place_of(old: &str, new: String) -> String {
+    once::kept(old, report_failure::kept(old, new))
+}
+
+fn expect_unchanged(issue: &Issue, expected: &str) -> Result<()> {
+    let is = issue.updated_at.clone().unwrap_or_default();
     let instant = |text: &str| text.parse::<Timestamp>().ok();
     if is == expected || instant(&is).is_some_and(|is| Some(is) == instant(expected)) {
         return Ok(());
@@ -239,5 +248,6 @@ pub(super) async fn edit_comment(
     text: Text,
 ) -> Result<Comment> {
     let path = repo.path().at("issues").at("comments").at(which.comment_id);
-    forge.patch(path, &json!({"body": text.body})).await
+    let was: Comment = forge.get(path.clone()).await?;
+    forge.patch(path, &json!({"body": in_place_of(&was.body, text.body)})).await
 }

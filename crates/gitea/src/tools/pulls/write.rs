@@ -236,7 +236,7 @@ impl Details {
             (None, None) => None,
             (many, one) => Some(many.into_iter().flatten().chain(one).collect()),
         };
-        forge.users("assignees", assignees.as_deref().unwrap_or_default()).await?;
+        forge.assignees(repo, "assignees", assignees.as_deref().unwrap_or_default()).await?;
         Ok(Sent {
             assignees,
             milestone,

@@ -81,6 +81,15 @@ impl Mark {
     }
 }
 
+/// A text that takes another one's place, and keeps its marks.
+pub(in crate::tools) fn kept(old: &str, new: String) -> String {
+    let is_mark = |line: &&str| line.starts_with(BEGIN) && line.ends_with(END);
+    let marks = plain_lines(old).map(str::trim_end).filter(is_mark);
+    let missing: Vec<_> =
+        marks.filter(|mark| !plain_lines(&new).any(|line| line.trim_end() == *mark)).collect();
+    if missing.is_empty() { new } else { format!("{}\n\n{new}", missing.join("\n")) }
+}
+
 /// A text of somebody's in which nothing is a mark any more, whatever it holds.
 pub(super) fn without(text: &str) -> String {
     text.replace(BEGIN, "<!-- quoted gantry:failure ")
@@ -162,6 +171,19 @@ mod tests {
         for before in ["```\nlog\n```", "``` of `code` ```", "~~~\n```\n~~~~"] {
             assert!(Mark::find(&format!("{before}\n{line}"), &failure).is_some(), "{before}");
         }
+    }
+
+    #[test]
+    fn a_text_in_place_of_another_keeps_its_marks() {
+        let failure = Digest::of("x");
+        let mark = Mark::Occurrence(Digest::of("1"));
+        let old = format!("{}\r\n\r\nbody", mark.line(&failure));
+        for new in ["anew".to_owned(), old.replace("body", "more"), format!("```\n{old}\n```")] {
+            let text = kept(&old, new);
+            assert_eq!(Mark::find(&text, &failure), Some(mark.clone()), "{text}");
+            assert!(plain_lines(&text).filter(|line| line.starts_with(BEGIN)).count() == 1, "{text}");
+        }
+        assert_eq!(kept(&format!("```\n{old}\n```"), "anew".into()), "anew");
     }
 
     #[test]
