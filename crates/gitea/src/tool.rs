@@ -98,7 +98,7 @@ impl Tool {
         renamed: &'static [(&'static str, &'static str)],
     ) -> Self {
         if let Some(method) = self.methods.last_mut() {
-            method.classic.push(Classic::new(name, &method.arguments(), renamed));
+            method.classic.push(Classic { name, renamed });
         }
         self
     }
@@ -118,5 +118,9 @@ impl Method {
     /// What it takes, to be called.
     fn settled(&self) -> &Arguments {
         self.settled.get_or_init(|| self.arguments())
+    }
+
+    fn has_secrets(&self) -> bool {
+        self.takes.contains(r#""format":"password""#)
     }
 }

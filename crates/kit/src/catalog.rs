@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
-use rmcp::model::{JsonObject, Tool};
+use rmcp::model::Tool;
 
 use crate::auth::Role;
 use crate::confirm::Confirms;
@@ -116,8 +116,10 @@ impl<S: Service> Catalog<S> {
             let gate = methods.together(&name, policy);
             let gate = gate.unwrap_or_else(|| policy.gate(Effect::of(tool), &names));
             let for_readers = methods.are_mixed().then(|| methods.left(tool, Role::Read));
-            *tool = methods.left(tool, Role::Admin);
-            let mut schema = JsonObject::clone(&tool.input_schema);
+            if methods.close_some() {
+                *tool = methods.left(tool, Role::Admin);
+            }
+            let mut schema = Arc::unwrap_or_clone(std::mem::take(&mut tool.input_schema));
             let confirms = Confirms::offer(tool, &mut schema, gate.confirms)?;
             tool.input_schema = Arc::new(schema);
             let entry = Entry {

@@ -149,6 +149,11 @@ impl Methods {
         tool
     }
 
+    /// Whether the operator has closed one of them.
+    pub(crate) fn close_some(&self) -> bool {
+        self.0.iter().any(|it| it.gate.closed.is_some())
+    }
+
     /// Whether some may be called by a role that may only read, and others not.
     pub(crate) fn are_mixed(&self) -> bool {
         let readable = self.open(Role::Read).count();

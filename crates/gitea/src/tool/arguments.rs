@@ -1,5 +1,8 @@
 //! A method's arguments: what its parts take, and what callers may send instead of it.
 
+use std::any::TypeId;
+use std::sync::{Mutex, PoisonError};
+
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,9 @@ pub(crate) trait Part: DeserializeOwned + JsonSchema + Send + 'static {}
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Part for T {}
 
+/// Of a repository, of a list, of what a family is about…
+const GROUPS_REMEMBERED: usize = 8;
+
 /// What a method takes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Arguments {
@@ -23,18 +29,41 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// These, and those of one group more.
     pub(super) fn with<P: Part>(mut self) -> Self {
+        let part = Self::part::<P>();
+        self.properties.extend(part.properties);
+        self.required.extend(part.required);
+        self
+    }
+
+    /// What one group takes. Making schemas is most of a start's work, and most methods have a group in common with
+    /// the one before.
+    fn part<P: Part>() -> Self {
+        static LATELY: Mutex<Vec<(TypeId, Arguments)>> = Mutex::new(vec![]);
+        let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lately.iter().position(|(of, _)| *of == TypeId::of::<P>());
+        let part = match known {
+            Some(at) => lately.remove(at).1,
+            None => Self::of::<P>(),
+        };
+        lately.truncate(GROUPS_REMEMBERED);
+        lately.insert(0, (TypeId::of::<P>(), part.clone()));
+        part
+    }
+
+    fn of<P: Part>() -> Self {
+        let mut arguments = Self::default();
         let schema = SchemaGenerator::default().into_root_schema_for::<P>();
         let mut schema = kit::schema::plain(schema.as_object().unwrap_or(&Map::new()));
         if let Some(Value::Object(properties)) = schema.remove("properties") {
             for (name, mut property) in properties {
                 shorten(&mut property);
-                self.properties.insert(name, property);
+                arguments.properties.insert(name, property);
             }
         }
         if let Some(Value::Array(required)) = schema.remove("required") {
-            self.required.extend(required.iter().filter_map(Value::as_str).map(str::to_owned));
+            arguments.required = required.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         }
-        self
+        arguments
     }
 
     /// For keeping.

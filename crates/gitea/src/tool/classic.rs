@@ -17,43 +17,38 @@ const RENAMED: [(&str, &str); 5] = [
 #[derive(Debug)]
 pub(crate) struct Classic {
     pub(super) name: &'static str,
-    renamed: Vec<(&'static str, &'static str)>,
+    /// What is named otherwise only here.
+    pub(super) renamed: &'static [(&'static str, &'static str)],
 }
 
 impl Classic {
-    pub(super) fn new(
-        name: &'static str,
-        arguments: &Arguments,
-        renamed: &'static [(&'static str, &'static str)],
-    ) -> Self {
-        let own = renamed.iter().map(|(_, now)| now);
-        let own: Vec<_> = own.collect();
-        let usual = RENAMED.iter().filter(|(was, now)| {
-            arguments.properties.contains_key(*now)
-                && !own.contains(&now)
-                && !arguments.properties.contains_key(*was)
-        });
-        Self { name, renamed: renamed.iter().chain(usual).copied().collect() }
-    }
-
     /// The method's arguments under their former names.
     pub(super) fn arguments(&self, of: &Arguments) -> Arguments {
-        let properties = of.properties.iter().map(|(name, it)| (self.was(name).to_owned(), it.clone()));
-        let required = of.required.iter().map(|name| self.was(name).to_owned());
-        Arguments { properties: properties.collect(), required: required.collect() }
+        let was = |name: &String| self.was(name, of).to_owned();
+        let properties = of.properties.iter().map(|(name, it)| (was(name), it.clone())).collect();
+        Arguments { properties, required: of.required.iter().map(was).collect() }
     }
 
     /// Today's names for what a caller sent; who knows those already may use them.
-    pub(super) fn translate(&self, arguments: Map<String, Value>) -> Map<String, Value> {
-        arguments.into_iter().map(|(name, value)| (self.now(&name).to_owned(), value)).collect()
+    pub(super) fn translate(&self, sent: Map<String, Value>, of: &Arguments) -> Map<String, Value> {
+        let now = |was: String| self.now(&was, of).map(str::to_owned).unwrap_or(was);
+        sent.into_iter().map(|(name, value)| (now(name), value)).collect()
     }
 
     /// What an argument was called.
-    pub(super) fn was<'a>(&self, now: &'a str) -> &'a str {
-        self.renamed.iter().find(|(_, it)| *it == now).map_or(now, |(was, _)| was)
+    pub(super) fn was<'a>(&self, now: &'a str, of: &Arguments) -> &'a str {
+        self.pairs(of).find(|(_, it)| *it == now).map_or(now, |(was, _)| was)
     }
 
-    fn now<'a>(&self, was: &'a str) -> &'a str {
-        self.renamed.iter().find(|(it, _)| *it == was).map_or(was, |(_, now)| now)
+    fn now(&self, was: &str, of: &Arguments) -> Option<&'static str> {
+        self.pairs(of).find(|(it, _)| *it == was).map(|(_, now)| now)
+    }
+
+    /// Its own renames, and the usual ones of arguments that it has.
+    fn pairs(&self, of: &Arguments) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let own = |now: &str| self.renamed.iter().any(|(_, it)| *it == now);
+        let has = |name: &str| of.properties.contains_key(name);
+        let usual = RENAMED.iter().filter(move |(was, now)| has(now) && !own(now) && !has(was));
+        self.renamed.iter().chain(usual).copied()
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn listed(tools: &'static [Tool], args: &Args) -> Vec<ToolRouter<Gite
 /// than all the rest.
 pub(crate) fn unlisted(tools: &'static [Tool], args: &Args) -> Aliases<Gitea> {
     let names = names(tools).into_iter().filter(|name| !name.is_listed(args));
-    Aliases { router: router(names.map(|name| (object(name.arguments().bare(METHOD)), name))), of: vec![] }
+    Aliases { router: router(names.map(|name| (name.bare_schema(), name))), of: vec![] }
 }
 
 /// What the operator's switches and globs are held against.
@@ -44,8 +44,11 @@ pub(crate) fn methods(tools: &[Tool]) -> Vec<kit::Method> {
     methods.collect()
 }
 
+/// Straight into the map: the router's own way looks at each name's letters at length.
 fn router(names: impl Iterator<Item = (JsonObject, Name)>) -> ToolRouter<Gitea> {
-    names.fold(ToolRouter::new(), |router, (schema, name)| router.with_route(name.route(schema)))
+    let mut router = ToolRouter::new();
+    router.map.extend(names.map(|(schema, name)| (name.name.into(), name.route(schema))));
+    router
 }
 
 /// A name that can be called: a tool's own, or a former one of one of its methods.
@@ -145,6 +148,13 @@ impl Name {
         object(self.arguments())
     }
 
+    fn bare_schema(&self) -> JsonObject {
+        match self.method() {
+            Some(method) if !method.has_secrets() => object(Arguments::default()),
+            _ => object(self.arguments().bare(METHOD)),
+        }
+    }
+
     fn arguments(&self) -> Arguments {
         match (self.method(), self.classic()) {
             (Some(method), Some(classic)) if self.name != self.tool.name => {
@@ -160,7 +170,7 @@ impl Name {
             None => self.tool.choose(&mut arguments)?,
         };
         if let Some(classic) = self.classic() {
-            arguments = classic.translate(arguments);
+            arguments = classic.translate(arguments, method.settled());
         }
         let whose = match method.name {
             "" => self.name.to_owned(),
@@ -173,9 +183,12 @@ impl Name {
 
     /// Errors name arguments as the caller does.
     fn explain(&self, mut error: ToolError) -> ToolError {
-        let Some(classic) = self.classic().filter(|_| self.name != self.tool.name) else { return error };
+        if self.name == self.tool.name {
+            return error;
+        }
+        let (Some(method), Some(classic)) = (self.method(), self.classic()) else { return error };
         if let Some(Value::String(field)) = error.details.get_mut("field") {
-            let was = classic.was(field).to_owned();
+            let was = classic.was(field, method.settled()).to_owned();
             if was != *field {
                 error.message = error.message.replace(field.as_str(), &was);
                 *field = was;
