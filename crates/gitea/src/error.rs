@@ -41,6 +41,17 @@ pub enum Error {
         /// Its reason.
         message: String,
     },
+    /// An issue was written without some of what was sent.
+    #[error(
+        "issue {issue_number} is written, but its {} did not take: the token's user may not set that there, or gitea does not allow it together",
+        fields.join(", ")
+    )]
+    NotTaken {
+        /// Of the issue.
+        issue_number: u64,
+        /// The arguments.
+        fields: Vec<&'static str>,
+    },
     /// The token may do less than this.
     #[error("the token lacks the scope {required}; give the server (or send) a token that has it")]
     Scope {
@@ -138,6 +149,9 @@ impl From<Error> for ToolError {
             Error::Refused { status, .. } => {
                 Self::new(Code::of_upstream(status), message).with("status", status.as_u16())
             }
+            Error::NotTaken { issue_number, fields } => Self::new(Code::AuthenticationError, message)
+                .with("issue_number", issue_number)
+                .with("fields", fields),
             Error::Scope { required } => {
                 Self::new(Code::AuthenticationError, message).with("required_scope", required)
             }

@@ -15,10 +15,10 @@ const TOLD: usize = 20;
 
 /// A milestone or a team, as far as its name goes.
 #[derive(Deserialize)]
-struct Named {
-    id: u64,
+pub(crate) struct Named {
+    pub(crate) id: u64,
     #[serde(alias = "title")]
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Forge {
@@ -48,17 +48,23 @@ impl Forge {
         Ok(self.labels(repo, field, names).await?.into_iter().map(|label| label.id).collect())
     }
 
-    /// The id of the milestone of this title; a number is its id, unless a milestone is called so. `0` stands for none.
-    pub(crate) async fn milestone_id(&self, repo: &Repo, field: &str, name: &str) -> Result<u64> {
+    /// The milestone of this title; a number is its id, unless a milestone is called so. `0` stands for none.
+    pub(crate) async fn milestone(&self, repo: &Repo, field: &str, name: &str) -> Result<Option<Named>> {
         if name == "0" {
-            return Ok(0);
+            return Ok(None);
         }
-        let there: Vec<Named> = self.whole(repo.path().at("milestones"), &[("state", "all")]).await?;
-        let named = there.iter().find(|it| it.name == name);
-        let found = named.or_else(|| there.iter().find(|it| it.id.to_string() == name));
-        found
-            .map(|it| it.id)
-            .ok_or_else(|| unknown(field.to_owned(), "milestone", name, there.iter().map(|it| &it.name)))
+        let mut there: Vec<Named> = self.whole(repo.path().at("milestones"), &[("state", "all")]).await?;
+        let named = there.iter().position(|it| it.name == name);
+        let found = named.or_else(|| there.iter().position(|it| it.id.to_string() == name));
+        match found {
+            Some(at) => Ok(Some(there.swap_remove(at))),
+            None => Err(unknown(field.to_owned(), "milestone", name, there.iter().map(|it| &it.name))),
+        }
+    }
+
+    /// Its id, or 0.
+    pub(crate) async fn milestone_id(&self, repo: &Repo, field: &str, name: &str) -> Result<u64> {
+        Ok(self.milestone(repo, field, name).await?.map_or(0, |it| it.id))
     }
 
     /// Sees to it that there are users of these names: a forge says of a wrong one only that something is wrong.

@@ -88,6 +88,13 @@ impl TryFrom<String> for Time {
     }
 }
 
+impl Time {
+    /// Since 1970.
+    pub(crate) fn second(&self) -> Option<i64> {
+        self.0.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+    }
+}
+
 /// The repository that most tools are about.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub(crate) struct Repo {

@@ -2,6 +2,7 @@
 
 mod labels;
 mod links;
+mod taken;
 mod write;
 
 use http::StatusCode;

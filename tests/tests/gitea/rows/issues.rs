@@ -70,6 +70,24 @@ async fn linked(lab: &Lab) -> Result<(Value, Value)> {
     Ok((waits, first))
 }
 
+/// A public repository of bob's with a label and a milestone, as arguments and as a path: alice may report there, and
+/// set nothing.
+async fn elsewhere(lab: &Lab) -> Result<(Value, String)> {
+    let (token, name) = (&lab.forge.user("bob").token, format!("open-{}", lab.number));
+    lab.forge.post(token, "/user/repos", json!({"name": name})).await?;
+    let path = format!("/repos/bob/{name}");
+    lab.forge.post(token, &format!("{path}/labels"), json!({"name": "bug", "color": "#ff0000"})).await?;
+    lab.forge.post(token, &format!("{path}/milestones"), json!({"title": "1.0"})).await?;
+    Ok((json!({"owner": "bob", "repo": name}), path))
+}
+
+fn with(mut arguments: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        arguments[name] = value.clone();
+    }
+    arguments
+}
+
 /// What each item of a list has under a name.
 fn each(list: &Value, key: &str) -> Vec<String> {
     let text = |item: &Value| item[key].as_str().map_or_else(|| item[key].to_string(), str::to_owned);
@@ -285,9 +303,25 @@ async fn update(lab: &Lab) -> Result<()> {
         assert_eq!(error["details"]["field"], field, "{error}");
     }
     assert_eq!(lab.get(&path).await?["title"], "edited", "nothing came of those");
+    update_without_write_access(lab).await?;
     let number = lab.post("/issues", json!({"title": "marked", "body": MARKED})).await?["number"].clone();
     lab.here(json!({"issue_number": number, "body": "anew"})).await?;
     assert_eq!(lab.get(&format!("/issues/{number}")).await?["body"], MARKED.replace("text", "anew"));
+    Ok(())
+}
+
+async fn update_without_write_access(lab: &Lab) -> Result<()> {
+    let (at, path) = elsewhere(lab).await?;
+    let token = &lab.alice().token;
+    let mine = lab.forge.post(token, &format!("{path}/issues"), json!({"title": "mine"})).await?;
+    let at = with(json!({"issue_number": mine["number"]}), &at);
+    let edit = json!({"title": "edited", "milestone": "1.0", "assignees": ["bob"], "deadline": "2030-01-02"});
+    let error = lab.refused_as(with(edit, &at)).await?;
+    assert_eq!(error["details"]["fields"], json!(["milestone", "assignees", "deadline"]), "{error}");
+    let error = lab.refused_as(with(json!({"title": "again", "labels": ["bug"]}), &at)).await?;
+    assert_eq!(error["details"]["status"], 403, "{error}");
+    let there = lab.forge.get(token, &format!("{path}/issues/{}", mine["number"])).await?;
+    assert_eq!(there["title"], "edited", "the first was written as far as it may, the second not at all");
     Ok(())
 }
 

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_with::skip_serializing_none;
 
 use super::Which;
+use super::taken::Expected;
 use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::once::{self, Create, Idempotency};
@@ -86,27 +88,34 @@ struct Sent {
 
 impl Fields {
     /// With numbers for names. Nothing has been written when one of them is wrong.
-    async fn resolved(self, forge: &Forge, repo: &Repo) -> Result<Sent> {
+    async fn resolved(self, forge: &Forge, repo: &Repo) -> Result<(Sent, Expected)> {
         let labels = match &self.labels {
-            Some(names) => Some(forge.label_ids(repo, "labels", names).await?),
+            Some(names) => Some(forge.labels(repo, "labels", names).await?),
             None => None,
         };
         let milestone = match &self.milestone {
-            Some(name) => Some(forge.milestone_id(repo, "milestone", name).await?),
+            Some(name) => Some(forge.milestone(repo, "milestone", name).await?),
             None => None,
         };
         forge.assignees(repo, "assignees", self.assignees.as_deref().unwrap_or_default()).await?;
-        Ok(Sent {
+        let sent = Sent {
             title: None,
             body: self.body,
             state: None,
-            assignees: self.assignees,
-            milestone,
-            labels,
+            assignees: self.assignees.clone(),
+            milestone: milestone.as_ref().map(|it| it.as_ref().map_or(0, |it| it.id)),
+            labels: labels.as_ref().map(|all| all.iter().map(|it| it.id).collect()),
             r#ref: self.r#ref,
-            due_date: self.deadline,
+            due_date: self.deadline.clone(),
             unset_due_date: None,
-        })
+        };
+        let expected = Expected {
+            labels: labels.map(|all| all.into_iter().map(|it| it.name).collect()),
+            milestone: milestone.map(|it| it.map(|it| it.name)),
+            assignees: self.assignees,
+            deadline: self.deadline.map(Some),
+        };
+        Ok((sent, expected))
     }
 }
 
@@ -117,19 +126,20 @@ pub(super) async fn create(
     fields: Fields,
     once: Idempotency,
 ) -> Result<Issue> {
-    let mut sent = fields.resolved(&forge, &repo).await?;
+    let (mut sent, expected) = fields.resolved(&forge, &repo).await?;
     sent.title = Some(new.title);
     let mark = once.mark(&sent)?;
     if let Some(mark) = &mark {
         sent.body = Some(mark.below(sent.body.as_deref().unwrap_or_default()));
     }
     let path = repo.path().at("issues");
-    forge.once(&path, mark.as_ref(), &NewIssue { path: &path, sent }).await
+    forge.once(&path, mark.as_ref(), &NewIssue { path: &path, sent, expected }).await
 }
 
 struct NewIssue<'a> {
     path: &'a Path,
     sent: Sent,
+    expected: Expected,
 }
 
 impl Create for NewIssue<'_> {
@@ -141,7 +151,9 @@ impl Create for NewIssue<'_> {
     }
 
     async fn make(&self, forge: &Forge) -> Result<Issue> {
-        forge.post(self.path.clone(), &self.sent).await
+        let made = forge.post(self.path.clone(), &self.sent).await?;
+        self.expected.check(&made)?;
+        Ok(made)
     }
 
     async fn take_back(&self, forge: &Forge, made: &Issue) -> Result<()> {
@@ -150,7 +162,8 @@ impl Create for NewIssue<'_> {
     }
 }
 
-/// Labels are set by a request of their own: the forge takes none here.
+/// Labels are set by a request of their own, and first: the forge takes none with the rest, and refuses them to who
+/// may not set them.
 pub(super) async fn update(
     forge: Forge,
     repo: Repo,
@@ -163,7 +176,10 @@ pub(super) async fn update(
     if let Some(expected) = &edit.expected_updated_at {
         expect_unchanged(&was, expected)?;
     }
-    let mut sent = fields.resolved(&forge, &repo).await?;
+    let (mut sent, mut expected) = fields.resolved(&forge, &repo).await?;
+    if edit.remove_deadline == Some(true) {
+        expected.deadline = Some(None);
+    }
     sent.body = sent.body.map(|body| in_place_of(was.body.as_deref().unwrap_or_default(), body));
     let labels = sent.labels.take();
     sent.title = edit.title;
@@ -177,16 +193,18 @@ pub(super) async fn update(
             "nothing to change: give title, body, state, labels or another field",
         ));
     }
+    if let Some(labels) = labels {
+        forge.put::<IgnoredAny>(path.clone().at("labels"), &json!({"labels": labels})).await?;
+    }
     if changes {
         let changed: Issue = forge.patch(path.clone(), &sent).await?;
         if sent.state.is_some_and(|state| json!(state) != changed.state) {
             return Err(Error::Unexpected(format!("the issue is {} all the same", changed.state)));
         }
     }
-    if let Some(labels) = labels {
-        forge.put::<serde::de::IgnoredAny>(path.clone().at("labels"), &json!({"labels": labels})).await?;
-    }
-    forge.get(path).await
+    let is: Issue = forge.get(path).await?;
+    expected.check(&is)?;
+    Ok(is)
 }
 
 /// A text that takes another one's place. What is hidden there stays: a retry, and the next report of a failure, look
