@@ -255,6 +255,23 @@ async fn create(lab: &Lab) -> Result<()> {
         Some(2),
         "nothing came of those"
     );
+    create_without_write_access(lab).await
+}
+
+async fn create_without_write_access(lab: &Lab) -> Result<()> {
+    let (at, path) = elsewhere(lab).await?;
+    let fields =
+        json!({"labels": ["bug"], "milestone": "1.0", "assignees": ["bob"], "deadline": "2030-01-02"});
+    let error = lab.refused_as(with(with(json!({"title": "mine"}), &fields), &at)).await?;
+    assert_eq!(
+        error["details"]["fields"],
+        json!(["labels", "milestone", "assignees", "deadline"]),
+        "{error}"
+    );
+    let number = &error["details"]["issue_number"];
+    let there = lab.forge.get(&lab.alice().token, &format!("{path}/issues/{number}")).await?;
+    assert_eq!(there["title"], "mine", "that much is there: {error}");
+    lab.call(with(json!({"title": "no more than this"}), &at)).await?;
     Ok(())
 }
 
