@@ -91,7 +91,8 @@ impl Invocation {
         let (command, unknown) = settings::tidy(command);
         let command = everywhere(command);
         // Help is for everyone's eyes; what people write into their variables is for `check`, which masks it.
-        let matches = command.clone().mut_args(|argument| argument.hide_env_values(true)).get_matches();
+        let matches = command.clone().mut_args(|argument| argument.hide_env_values(true)).try_get_matches();
+        let matches = matches.unwrap_or_else(|error| setting::masked_in(error).exit());
         Self { command, matches, unknown }
     }
 

@@ -1,7 +1,8 @@
 //! A setting as it is now, and where its value came from. What must not be shown in `--help` is not shown here.
 
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, Error};
 use serde::Serialize;
 
 use crate::audit;
@@ -51,10 +52,28 @@ impl Setting {
     }
 }
 
+/// The same error, without what people write into addresses though it is secret.
+pub(super) fn masked_in(mut error: Error) -> Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let value = ContextValue::String(shown(value));
+        error.insert(ContextKind::InvalidValue, value);
+    }
+    error
+}
+
 /// A value without what people write into addresses though it is secret, and without what disturbs a terminal.
 fn shown(value: &str) -> String {
-    let text = url::Url::parse(value).ok().and_then(masked).unwrap_or_else(|| value.to_owned());
+    let text = match url::Url::parse(value) {
+        Ok(url) => masked(url).unwrap_or_else(|| value.to_owned()),
+        Err(_) => without_credentials(value),
+    };
     text.replace(char::is_control, "\u{fffd}")
+}
+
+/// What was meant to be an address and is none, without what is before its host.
+fn without_credentials(value: &str) -> String {
+    let parts = value.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
+    parts.map_or_else(|| value.to_owned(), |(scheme, rest)| format!("{scheme}://{}@{rest}", audit::MASK))
 }
 
 /// An address with its secrets masked; `None` for one that holds none.
@@ -125,5 +144,19 @@ mod tests {
         assert!(!format!("{settings:?}").contains("hush"));
         assert_eq!(shown("https://host/x?a=1&api_key=hush"), "https://host/x?***");
         assert_eq!(shown("https://host/x?a=1"), "https://host/x?a=1");
+        assert_eq!(shown("https://me:hush@host:port/x"), "https://***@host:port/x");
+    }
+
+    #[test]
+    fn an_address_that_is_refused_does_not_show_its_secrets() {
+        let refuse = |_: &str| Err::<String, _>("no".to_owned());
+        for (value, shown) in
+            [("https://me:hush@host", "https://***@host"), ("https://me:hush@host:port", "***@host:port")]
+        {
+            let command = Command::new("test").arg(Arg::new("host").long("host").value_parser(refuse));
+            let error = command.try_get_matches_from(["test", "--host", value]).unwrap_err();
+            let told = masked_in(error).to_string();
+            assert!(told.contains(shown) && told.contains("--host") && !told.contains("hush"), "{told}");
+        }
     }
 }
