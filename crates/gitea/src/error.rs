@@ -168,3 +168,16 @@ impl From<Error> for ToolError {
         }
     }
 }
+
+/// What lists of issues and pull requests may be asked for.
+pub(crate) const STATES: [&str; 3] = ["open", "closed", "all"];
+
+/// Forges take what they do not know for the default.
+pub(crate) fn one_of(field: &str, value: Option<&str>, known: &[&str]) -> Result<()> {
+    match value {
+        Some(value) if !known.contains(&value) => {
+            Err(Error::argument(field, format!("{field} must be one of {}", known.join(", "))))
+        }
+        _ => Ok(()),
+    }
+}

@@ -124,8 +124,7 @@ impl Forge {
         paging: &Paging,
     ) -> Result<Page<T>> {
         self.collect(path, encoded(query)?, paging, |headers, bytes| {
-            let items = client::read(bytes)?;
-            Ok(Chunk { items, total: number(headers, "x-total-count"), more: more(headers) })
+            Ok(Chunk { items: items(bytes)?, total: number(headers, "x-total-count"), more: more(headers) })
         })
         .await
     }
@@ -145,7 +144,7 @@ impl Forge {
         for page in 1..=MOST_PAGES {
             let asked = format!("{query}{separator}page={page}&limit={MOST_PER_PAGE}");
             let answer = self.ask(&path, asked).await?;
-            let items: Vec<T> = client::read(&answer.bytes)?;
+            let items: Vec<T> = items(&answer.bytes)?;
             let last = items.is_empty();
             whole.extend(items);
             let total = number(&answer.headers, "x-total-count");
@@ -250,6 +249,11 @@ impl Forge {
         let next_cursor = has_next.then(|| format!("{page}.{per_page}"));
         Ok(Page { items, page: first, per_page, total_count: total, has_next, next_cursor })
     }
+}
+
+/// Where there is nothing, Gitea may say `null`: for the branches of an empty repository.
+fn items<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>> {
+    Ok(client::read::<Option<Vec<T>>>(bytes)?.unwrap_or_default())
 }
 
 /// Bytes that items take in an answer.

@@ -152,6 +152,8 @@ fn convert(value: &mut Value, property: &Value) {
         ("integer" | "number", Value::String(text)) => {
             text.trim().parse::<serde_json::Number>().ok().map(Value::Number)
         }
+        // To JavaScript, 7.0 is 7.
+        ("integer", Value::Number(number)) => whole(number).map(Value::from),
         ("boolean", Value::String(text)) => text.trim().parse().ok().map(Value::Bool),
         ("string", Value::Number(number)) => Some(Value::String(number.to_string())),
         ("array", Value::String(text)) => Some(match serde_json::from_str(text) {
@@ -168,6 +170,14 @@ fn convert(value: &mut Value, property: &Value) {
         items.iter_mut().for_each(|item| convert(item, property));
     }
 }
+
+/// A number with a fraction of nothing, as far as such numbers are exact.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let float = number.as_f64().filter(|it| number.is_f64() && it.fract() == 0.0 && it.abs() < EXACT)?;
+    Some(float as i64)
+}
+
+const EXACT: f64 = (1_u64 << 53) as f64;
 
 #[cfg(test)]
 mod tests {
@@ -205,6 +215,10 @@ mod tests {
         let sent = sent.as_object_mut().unwrap();
         sample().settle(sent, "x").unwrap();
         assert_eq!(Value::Object(sent.clone()), json!({"number": 7, "flag": true, "names": ["1", "two"]}));
+        let mut sent = json!({"number": 7.0});
+        let sent = sent.as_object_mut().unwrap();
+        sample().settle(sent, "x").unwrap();
+        assert_eq!(sent["number"], json!(7));
         let mut sent = json!({"number": 1, "flag": null, "names": "one"});
         let sent = sent.as_object_mut().unwrap();
         sample().settle(sent, "x").unwrap();
@@ -225,6 +239,8 @@ mod tests {
     fn a_value_of_another_kind_is_told_by_its_name() {
         for (sent, message) in [
             (json!({"number": "seven"}), "number must be a whole number"),
+            (json!({"number": 7.5}), "number must be a whole number"),
+            (json!({"number": 1e300}), "number must be a whole number"),
             (json!({"number": 1, "flag": 1}), "flag must be true or false"),
             (json!({"number": 1, "names": {"a": 1}}), "names must be a list"),
         ] {

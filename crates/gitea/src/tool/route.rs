@@ -114,8 +114,9 @@ impl Name {
                 let call = Call::from_context_part(&mut context)?;
                 let arguments = context.arguments.take().unwrap_or_default();
                 let forge = Forge::new(context.service.client.clone(), call);
+                let limit = forge.kit().max_output_bytes();
                 match name.call(forge, arguments).await {
-                    Ok(answer) => Ok(answer.into_result().into()),
+                    Ok(answer) => Ok(answer.into_result(limit).into()),
                     Err(error) => Err(name.explain(error.into()).into()),
                 }
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::client::path::Path;
-use crate::error::Result;
+use crate::error::{Result, STATES, one_of};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::issue::{Comment, excerpt};
@@ -75,6 +75,9 @@ struct WhichReview {
     review_id: u64,
 }
 
+const SORTS: [&str; 7] =
+    ["recentupdate", "oldest", "recentclose", "leastupdate", "mostcomment", "leastcomment", "priority"];
+
 /// Which of a repository's.
 #[skip_serializing_none]
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -87,6 +90,8 @@ struct Filter {
 }
 
 async fn list(forge: Forge, repo: Repo, filter: Filter, paging: Paging) -> Result<Page<Pull>> {
+    one_of("state", filter.state.as_deref(), &STATES)?;
+    one_of("sort", filter.sort.as_deref(), &SORTS)?;
     let filter = Filter {
         state: filter.state.or_else(|| Some("all".into())),
         sort: filter.sort.or_else(|| Some("recentupdate".into())),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::client::path::Path;
-use crate::error::{Error, Result};
+use crate::error::{Result, STATES, one_of};
 use crate::forge::Forge;
 use crate::forge::list::{Page, Paging};
 use crate::model::issue::Issue;
@@ -77,20 +77,10 @@ async fn search_org_teams(forge: Forge, org: Org, words: TeamWords, paging: Pagi
 }
 
 async fn search_issues(forge: Forge, words: IssueWords, paging: Paging) -> Result<Page<Issue>> {
-    one_of("state", words.state.as_deref(), &["open", "closed", "all"])?;
+    one_of("state", words.state.as_deref(), &STATES)?;
     one_of("type", words.kind.as_deref(), &["issues", "pulls"])?;
     let path = Path::of("repos").at("issues").at("search");
     let mut page = forge.within_reach(forge.list::<Issue>(path, &words, &paging).await?);
     page.items = page.items.into_iter().map(Issue::short).collect();
     Ok(page)
-}
-
-/// Forges take what they do not know for the default.
-fn one_of(field: &str, value: Option<&str>, known: &[&str]) -> Result<()> {
-    match value {
-        Some(value) if !known.contains(&value) => {
-            Err(Error::argument(field, format!("{field} must be one of {}", known.join(", "))))
-        }
-        _ => Ok(()),
-    }
 }

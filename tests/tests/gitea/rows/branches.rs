@@ -64,6 +64,11 @@ async fn list_branches(lab: &Lab) -> Result<()> {
         .collect();
     names.sort_unstable();
     assert_eq!((names, &first["total_count"]), (vec!["main", "one", "two"], &json!(3)));
+
+    let bare = format!("bare-{}", lab.number);
+    lab.forge.post(&lab.alice().token, "/user/repos", json!({"name": bare})).await?;
+    let none = lab.call(json!({"owner": "alice", "repo": bare})).await?;
+    assert_eq!((&none["items"], &none["has_next"]), (&json!([]), &json!(false)));
     Ok(())
 }
 

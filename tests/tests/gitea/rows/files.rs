@@ -112,6 +112,10 @@ async fn create_or_update_file(lab: &Lab) -> Result<()> {
     assert_eq!(error["details"]["field"], "sha", "{error}");
     assert!(error["message"].as_str().is_some_and(|it| it.contains(sha.as_str().unwrap_or("?"))), "{error}");
     let wrong = "0123456789012345678901234567890123456789";
+    for sha in [wrong, ""] {
+        let change = change(json!({"path": "docs/ü.md", "content": "x", "sha": sha}));
+        assert_eq!(lab.refused(change).await?["error"], "VALIDATION_ERROR", "{sha:?}");
+    }
     let error = lab.refused(change(json!({"path": "docs/ü.md", "content": "x", "sha": wrong}))).await?;
     assert_eq!((&error["details"]["field"], &error["details"]["actual"]), (&json!("sha"), &sha), "{error}");
     lab.here(change(json!({"path": "docs/ü.md", "content": "one two one\n\n", "sha": sha}))).await?;
@@ -163,6 +167,8 @@ async fn delete_file(lab: &Lab) -> Result<()> {
     let wrong = json!("0123456789012345678901234567890123456789");
     let error = lab.refused(delete("a/b.txt", &wrong)).await?;
     assert_eq!((&error["details"]["field"], &error["details"]["actual"]), (&json!("sha"), &sha), "{error}");
+    let error = lab.refused(delete("a/b.txt", &json!(""))).await?;
+    assert_eq!(error["details"]["field"], "sha", "{error}");
     lab.here(delete("a/b.txt", &sha)).await?;
     assert_eq!(lab.status("/contents/a/b.txt?ref=main").await?, 404);
     let error = lab.refused(delete("a/b.txt", &sha)).await?;

@@ -1,6 +1,6 @@
 //! Issues and their comments.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, Row, row};
@@ -167,6 +167,10 @@ async fn get(lab: &Lab) -> Result<()> {
     let read = lab.here(json!({"issue_number": number})).await?;
     assert_eq!((&read["title"], &read["user"]), (&json!("labelled"), &json!("alice")), "{read}");
     assert_eq!((&read["body"], &read["labels"]), (&json!("as it was"), &json!(["bug"])), "{read}");
+    let long = lab.post("/issues", json!({"title": "long", "body": "ü".repeat(200_000)})).await?;
+    let body = lab.here(json!({"issue_number": long["number"]})).await?["body"].take();
+    let body = body.as_str().context("body")?;
+    assert!(body.len() > 100_000 && body.ends_with(" bytes more]"), "{} bytes", body.len());
     assert_eq!(lab.refused(json!({"issue_number": 99})).await?["details"]["status"], 404);
     let error = lab.refused(json!({"issue_number": "one"})).await?;
     assert_eq!(error["details"]["field"], lab.named("issue_number"), "{error}");

@@ -84,6 +84,12 @@ async fn list(lab: &Lab) -> Result<()> {
     let numbers: Vec<_> = open["items"].as_array().context("items")?.iter().map(|it| &it["number"]).collect();
     assert_eq!(numbers, [1, 3], "{open}");
     assert_eq!(open["items"][0]["user"], "alice");
+    for field in ["state", "sort"] {
+        for value in ["", "newest"] {
+            let error = lab.refused(json!({field: value})).await?;
+            assert_eq!(error["details"]["field"], field, "{error}");
+        }
+    }
     Ok(())
 }
 

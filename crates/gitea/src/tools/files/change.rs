@@ -124,6 +124,9 @@ pub(super) async fn write(forge: Forge, repo: Repo, commit: Commit, write: Write
 
 pub(super) async fn delete(forge: Forge, repo: Repo, commit: Commit, delete: Delete) -> Result<Written> {
     let Delete { path, sha } = delete;
+    if sha.is_empty() {
+        return Err(Error::argument("sha", "sha is empty: it says which content may go"));
+    }
     let change =
         Change { path, content: None, edits: None, sha: Some(sha), from_path: None, delete: Some(true) };
     let operation = change.operation(&forge, &repo, &commit, "", "delete").await?;
@@ -142,6 +145,7 @@ impl Change {
         blind: &'static str,
     ) -> Result<Operation> {
         let Self { path, content, edits, sha, from_path, delete } = self;
+        let sha = sha.filter(|sha| !sha.is_empty()); // Gitea would replace whatever is there
         let (operation, content, sha) = match (content, edits, delete.unwrap_or(false)) {
             (None, None, true) if from_path.is_none() => ("delete", None, sha),
             (Some(content), None, false) => {
