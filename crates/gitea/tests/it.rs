@@ -58,6 +58,20 @@ async fn the_official_servers_names_are_there() {
     assert_eq!(lacking(&classic, &former), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn the_readme_names_each_tool() {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("\n## ").find(|it| it.starts_with("Gitea and Forgejo")).expect("a section");
+    let rows = section
+        .lines()
+        .skip_while(|line| !line.starts_with("| family"))
+        .take_while(|line| line.starts_with('|'));
+    let mut told: Vec<_> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    told.retain(|word| !word.starts_with("--"));
+    told.sort_unstable();
+    assert_eq!(told, names(&listed(&server(&[]).await).await));
+}
+
 fn names(tools: &[Value]) -> Vec<String> {
     tools.iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect()
 }
