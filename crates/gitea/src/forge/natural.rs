@@ -21,7 +21,15 @@ impl Forge {
         different: impl Fn(&T) -> Error,
     ) -> Result<T> {
         let refusal = match self.post(path, body).await {
-            Err(error) if error.status() == Some(StatusCode::CONFLICT) => error,
+            // Of two at once, one may meet the other's lock, which forges call an error of their own.
+            Err(error)
+                if matches!(
+                    error.status(),
+                    Some(StatusCode::CONFLICT | StatusCode::INTERNAL_SERVER_ERROR)
+                ) =>
+            {
+                error
+            }
             done => return done,
         };
         match self.look(there).await? {

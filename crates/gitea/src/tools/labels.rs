@@ -91,23 +91,39 @@ async fn create_org_label(forge: Forge, org: Org, new: New) -> Result<Label> {
     create(forge, org.path().at("labels"), new).await
 }
 
-/// A label's name is its natural key, though forges take a second one of the same name: a retry must not make it.
+/// A label's name is its natural key, though forges take a second one of the same name: a retry must not make it, and of
+/// two creates at once the later one gives way.
 async fn create(forge: Forge, path: Path, new: New) -> Result<Label> {
-    let there: Vec<Label> = forge.whole(path.clone(), &ALL).await?;
-    match there.into_iter().find(|label| label.name == new.name) {
-        Some(label) if new.is_like(&label) => Ok(label),
-        Some(label) => Err(Error::argument(
-            "name",
-            format!(
-                "there is a label {} already, with id {}, and it is not like this; edit it",
-                label.name, label.id
-            ),
-        )),
-        None => forge.post(path, &new).await,
+    if let Some(label) = first_named(&forge, &path, &new.name).await? {
+        return new.settled(label);
+    }
+    let made: Label = forge.post(path.clone(), &new).await?;
+    match first_named(&forge, &path, &new.name).await? {
+        Some(first) if first.id < made.id => {
+            forge.delete(path.at(made.id), &ALL).await?;
+            new.settled(first)
+        }
+        _ => Ok(made),
     }
 }
 
+async fn first_named(forge: &Forge, path: &Path, name: &str) -> Result<Option<Label>> {
+    let there: Vec<Label> = forge.whole(path.clone(), &ALL).await?;
+    Ok(there.into_iter().filter(|label| label.name == name).min_by_key(|label| label.id))
+}
+
 impl New {
+    /// The label that is there, if it is like this one.
+    fn settled(&self, label: Label) -> Result<Label> {
+        if self.is_like(&label) {
+            return Ok(label);
+        }
+        let (name, id) = (&label.name, label.id);
+        let message =
+            format!("there is a label {name} already, with id {id}, and it is not like this; edit it");
+        Err(Error::argument("name", message))
+    }
+
     fn is_like(&self, label: &Label) -> bool {
         let color = |color: &str| color.trim_start_matches('#').to_ascii_lowercase();
         label.color.as_deref().map(color) == Some(color(&self.color))

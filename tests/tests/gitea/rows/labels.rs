@@ -74,6 +74,11 @@ async fn create_repo_label(lab: &Lab) -> Result<()> {
     let there = lab.get("/labels").await?;
     assert_eq!(there.as_array().map(Vec::len), Some(1));
     assert_eq!((&there[0]["color"], &there[0]["description"]), (&json!("ff0000"), &json!("is wrong")));
+    let storm = (0..8).map(|_| lab.here(json!({"name": "storm", "color": "#00ff00"})));
+    futures::future::try_join_all(storm).await?;
+    let named = lab.get("/labels").await?;
+    let named = named.as_array().into_iter().flatten().filter(|label| label["name"] == "storm").count();
+    assert_eq!(named, 1, "eight at once make one");
     let error = lab.refused(json!({"name": "bug", "color": "#00ff00"})).await?;
     assert_eq!((&error["error"], &error["details"]["field"]), (&json!("VALIDATION_ERROR"), &json!("name")));
     Ok(())
