@@ -7,7 +7,7 @@ pub(crate) mod version;
 
 use std::path::Path as FsPath;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -141,7 +141,7 @@ impl Client {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => match patience(&response, attempt).filter(|_| again) {
                     Some(wait) => tokio::time::sleep(wait).await,
-                    None => return Err(self.refusal(response).await),
+                    None => return Err(self.refusal(request.path, response).await),
                 },
                 Err(error) if again && error.code == Code::ServiceError => {
                     tokio::time::sleep(backoff(attempt)).await;
@@ -243,7 +243,7 @@ impl Client {
     }
 
     /// What an answer that is none of success means.
-    async fn refusal(&self, response: Response) -> Error {
+    async fn refusal(&self, path: &Path, response: Response) -> Error {
         #[derive(Default, Deserialize)]
         struct Said {
             #[serde(default)]
@@ -251,10 +251,15 @@ impl Client {
         }
         let status = response.status();
         let patience = retry_after(&response);
-        let page =
-            response.headers().get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/html"));
-        if status == StatusCode::NOT_FOUND && page {
+        let is = |kind: &str| {
+            response.headers().get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(kind.as_bytes()))
+        };
+        if status == StatusCode::NOT_FOUND && is("text/html") {
             return Error::Unexpected("a page, as if no forge were there".into());
+        }
+        // Of an object that is not there a forge says so in JSON; this is its router's word.
+        if status == StatusCode::NOT_FOUND && is("text/plain") {
+            return Error::NoApi(path.to_string());
         }
         let body = self.http.body_within(response, 1 << 20).await.unwrap_or_default();
         let said: Said = serde_json::from_slice(&body).unwrap_or_default();
@@ -311,9 +316,16 @@ fn patience(response: &Response, attempt: u32) -> Option<Duration> {
     (passing && wait <= MAX_PATIENCE).then_some(wait)
 }
 
+/// In seconds, or a date (RFC 9110, 10.2.3).
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let said = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match said.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let then = httpdate::parse_http_date(said).ok()?;
+            Some(then.duration_since(SystemTime::now()).unwrap_or_default())
+        }
+    }
 }
 
 /// What a status without a message most often means.

@@ -66,6 +66,11 @@ pub enum Error {
         /// What it says of itself.
         is: Version,
     },
+    /// The forge has no such part of the API: it is too old for it, or another kind.
+    #[error(
+        "the forge has no API at {0}; its version may lack it (get_gitea_mcp_server_version tells which it is)"
+    )]
+    NoApi(String),
     /// Nothing may be changed.
     #[error("nothing may be changed through this server or with this key; {0} was not done")]
     ReadOnly(String),
@@ -158,6 +163,7 @@ impl From<Error> for ToolError {
             Error::TooOld { needs, .. } => {
                 Self::new(Code::ValidationError, message).with("needs", needs.to_string())
             }
+            Error::NoApi(_) => Self::new(Code::ValidationError, message),
             Error::ReadOnly(_) | Error::OutOfReach(_) => Self::new(Code::Forbidden, message),
             Error::Changed { field, is, .. } => Self::invalid(field, message).with("actual", is),
             Error::Elsewhere(_) | Error::Unexpected(_) => {

@@ -159,7 +159,8 @@ impl Keys {
     }
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// 128 bits of SHA-256, in hexadecimal digits: what a mark holds instead of a name.
+pub(crate) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

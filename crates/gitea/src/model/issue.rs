@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::brief;
 use super::named::{name, names};
 use super::user::login;
 use crate::forge::once::Marked;
 use crate::forge::reach::InRepo;
-
-/// So many characters of a text stand in a list.
-const EXCERPT: usize = 300;
 
 /// An issue, or a pull request seen as one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,16 +74,8 @@ pub(crate) struct Attachment {
 impl Issue {
     /// As it stands in a list.
     pub(crate) fn short(mut self) -> Self {
-        self.body = self.body.map(|body| excerpt(&body, "issue_read get"));
+        self.body.iter_mut().for_each(|body| brief::in_list(body, "issue_read get"));
         self
-    }
-}
-
-/// The beginning of a text, which says how much is missing and where it is.
-pub(crate) fn excerpt(text: &str, whole: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}… [{} bytes more: {whole}]", &text[..end], text.len() - end),
-        None => text.to_owned(),
     }
 }
 

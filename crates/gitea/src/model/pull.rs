@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::issue::excerpt;
+use super::brief;
 use super::named::{name, names};
 use super::user::login;
 use crate::forge::once::Marked;
@@ -134,7 +134,7 @@ pub(crate) struct Check {
 impl Pull {
     /// As it stands in a list.
     pub(crate) fn short(mut self) -> Self {
-        self.body = self.body.map(|body| excerpt(&body, "pull_request_read get"));
+        self.body.iter_mut().for_each(|body| brief::in_list(body, "pull_request_read get"));
         self
     }
 }

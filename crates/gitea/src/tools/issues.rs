@@ -15,7 +15,8 @@ use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
-use crate::model::issue::{Comment, Issue, excerpt};
+use crate::model::brief;
+use crate::model::issue::{Comment, Issue};
 use crate::model::label::Label;
 use crate::model::name::Repo;
 use crate::tool::Tool;
@@ -146,7 +147,7 @@ async fn get_comments(forge: Forge, repo: Repo, which: Which, paging: Paging) ->
     let listed = forge.list_whole(which.path(&repo).at("comments"), &ALL, &paging).await;
     let mut page: Page<Comment> = which.or_missing(&forge, &repo, listed).await?;
     for comment in &mut page.items {
-        comment.body = excerpt(&comment.body, "issue_read get_comment");
+        brief::in_list(&mut comment.body, "issue_read get_comment");
     }
     Ok(page)
 }

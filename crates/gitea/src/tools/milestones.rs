@@ -7,7 +7,7 @@ use serde_with::skip_serializing_none;
 use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
-use crate::forge::once::{Create, Idempotency};
+use crate::forge::once::{self, Create, Idempotency};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
 use crate::model::milestone::Milestone;
@@ -153,6 +153,8 @@ async fn edit(forge: Forge, repo: Repo, which: Which, mut edit: Edit) -> Result<
     if edit.due_on.is_none() {
         edit.due_on = was.due_on.and_then(|day| Time::try_from(day).ok());
     }
+    let text = was.description.unwrap_or_default();
+    edit.description = edit.description.map(|new| once::kept(&text, new));
     let is: Milestone = forge.patch(path, &edit).await?;
     match edit.state {
         Some(state) if Some(state.word()) != is.state.as_deref() => {

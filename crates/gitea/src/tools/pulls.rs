@@ -14,7 +14,8 @@ use crate::client::path::Path;
 use crate::error::{Result, STATES, one_of};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
-use crate::model::issue::{Comment, excerpt};
+use crate::model::brief;
+use crate::model::issue::Comment;
 use crate::model::name::Repo;
 use crate::model::pull::{ChangedFile, Pull, Review, ReviewComment};
 use crate::tool::Tool;
@@ -110,7 +111,7 @@ async fn get_comments(forge: Forge, repo: Repo, which: Which, paging: Paging) ->
     let path = repo.path().at("issues").at(which.pull_number).at("comments");
     let mut page: Page<Comment> = forge.list_whole(path, &ALL, &paging).await?;
     for comment in &mut page.items {
-        comment.body = excerpt(&comment.body, "issue_read get_comment");
+        brief::in_list(&mut comment.body, "issue_read get_comment");
     }
     Ok(page)
 }

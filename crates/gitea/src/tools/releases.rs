@@ -9,7 +9,7 @@ use serde_with::skip_serializing_none;
 use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
-use crate::forge::once::{Create, Idempotency};
+use crate::forge::once::{self, Create, Idempotency, Marked};
 use crate::forge::{ALL, Forge};
 use crate::model::name::Repo;
 use crate::model::release::Release;
@@ -204,8 +204,13 @@ impl New {
     }
 }
 
-async fn edit(forge: Forge, repo: Repo, which: Which, edit: Edit) -> Result<Release> {
-    forge.patch(which.path(&repo), &edit).await
+async fn edit(forge: Forge, repo: Repo, which: Which, mut edit: Edit) -> Result<Release> {
+    let path = which.path(&repo);
+    if let Some(new) = edit.body.take() {
+        let was: Release = forge.get(path.clone()).await?;
+        edit.body = Some(once::kept(was.text(), new));
+    }
+    forge.patch(path, &edit).await
 }
 
 async fn delete(forge: Forge, repo: Repo, which: Which) -> Result<Deleted> {

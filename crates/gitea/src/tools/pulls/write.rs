@@ -11,7 +11,7 @@ use super::Which;
 use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::Forge;
-use crate::forge::once::{Create, Idempotency};
+use crate::forge::once::{self, Create, Idempotency, Marked};
 use crate::model::name::{Name, Repo, Slashed, Time};
 use crate::model::pull::Pull;
 
@@ -171,20 +171,21 @@ pub(super) async fn update(
     edit: Edit,
     details: Details,
 ) -> Result<Pull> {
-    let title = match (edit.title, details.draft) {
-        (title, None) => title,
-        (Some(title), Some(draft)) => Some(titled(&title, draft)),
-        (None, Some(draft)) => {
-            let pull: Pull = forge.get(which.path(&repo)).await?;
-            Some(titled(&pull.title, draft))
-        }
-    };
     if let Some(state) = edit.state.as_deref().filter(|state| !matches!(*state, "open" | "closed")) {
         return Err(Error::argument("state", format!("state is open or closed, not {}", kit::clip(state))));
     }
+    let was: Option<Pull> = match edit.body.is_some() || details.draft.is_some() && edit.title.is_none() {
+        true => Some(forge.get(which.path(&repo)).await?),
+        false => None,
+    };
+    let title = match (edit.title.as_ref().or(was.as_ref().map(|it| &it.title)), details.draft) {
+        (Some(title), Some(draft)) => Some(titled(title, draft)),
+        _ => edit.title,
+    };
+    let body = edit.body.map(|new| once::kept(was.as_ref().map(Marked::text).unwrap_or_default(), new));
     let mut sent = Sent {
         title,
-        body: edit.body,
+        body,
         base: edit.base,
         state: edit.state,
         unset_due_date: edit.remove_deadline,

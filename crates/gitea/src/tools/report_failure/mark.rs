@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use sha2::Sha256;
+use crate::forge::once::digest;
 
 const BEGIN: &str = "<!-- gantry:failure ";
 const END: &str = " -->";
@@ -29,8 +29,7 @@ pub(super) enum Mark {
 impl Digest {
     /// Of a name.
     pub(super) fn of(name: &str) -> Self {
-        let whole = <Sha256 as sha2::Digest>::digest(name.as_bytes());
-        Self(whole.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        Self(digest(name.as_bytes()))
     }
 
     /// One of 256.
