@@ -28,8 +28,8 @@ impl Service for Fuzzed {
         Ok(Self { kit })
     }
 
-    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
-        vec![Self::router()]
+    fn tools(_args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        std::iter::once(Self::router())
     }
 }
 

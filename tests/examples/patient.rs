@@ -29,8 +29,8 @@ impl Service for Patient {
         Ok(Self)
     }
 
-    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
-        vec![Self::tool_router()]
+    fn tools(_args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        std::iter::once(Self::tool_router())
     }
 }
 

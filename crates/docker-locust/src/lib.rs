@@ -114,7 +114,7 @@ impl Service for DockerLocust {
         Ok(Self { replacer, reveal_env: docker.reveal_env, locust, databases })
     }
 
-    fn tools(_args: &Args) -> Vec<ToolRouter<Self>> {
+    fn tools(_args: &Args) -> impl Iterator<Item = ToolRouter<Self>> {
         tools::tools()
     }
 

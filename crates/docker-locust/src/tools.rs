@@ -17,8 +17,8 @@ use crate::DockerLocust;
 pub(crate) use aliases::aliases;
 
 /// All of them.
-pub(crate) fn tools() -> Vec<ToolRouter<DockerLocust>> {
-    vec![
+pub(crate) fn tools() -> impl Iterator<Item = ToolRouter<DockerLocust>> {
+    [
         DockerLocust::docker_container_list_router(),
         DockerLocust::docker_logs_router(),
         DockerLocust::docker_restart_router(),
@@ -28,4 +28,5 @@ pub(crate) fn tools() -> Vec<ToolRouter<DockerLocust>> {
         DockerLocust::locust_get_stats_router(),
         DockerLocust::locust_stop_test_router(),
     ]
+    .into_iter()
 }

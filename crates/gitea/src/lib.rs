@@ -80,7 +80,7 @@ impl Service for Gitea {
         Ok(Self { client: Arc::new(Client::new(args, kit)?) })
     }
 
-    fn tools(args: &Args) -> Vec<ToolRouter<Self>> {
+    fn tools(args: &Args) -> impl Iterator<Item = ToolRouter<Self>> {
         tool::listed(tools::tools(), args)
     }
 

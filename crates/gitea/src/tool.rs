@@ -8,6 +8,7 @@ mod answer;
 mod arguments;
 mod classic;
 mod handler;
+mod prune;
 mod route;
 
 pub(crate) use answer::Answer;

@@ -1,9 +1,12 @@
 //! The tools of a server as they are listed and found: checked once at start, plain schemas, policy applied.
 
+mod definition;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
+use rmcp::handler::server::tool::DynCallToolHandler;
 use rmcp::model::Tool;
 
 use crate::auth::Role;
@@ -15,15 +18,18 @@ use crate::schema;
 use crate::service::Service;
 use crate::tasks::AsTask;
 use crate::{Code, ToolError, audit};
+use definition::Definition;
 
 /// One tool, with everything a call needs.
 pub(crate) struct Entry<S> {
-    pub(crate) route: ToolRoute<S>,
+    pub(crate) name: Arc<str>,
+    pub(crate) call: Arc<DynCallToolHandler<S>>,
+    definition: Definition,
     /// What holds for it as a whole.
     pub(crate) gate: Gate,
     pub(crate) methods: Methods,
     /// Its definition for a role that may call only some of its methods, as it reads.
-    for_readers: Option<Tool>,
+    for_readers: Option<Definition>,
     pub(crate) metrics: ToolMetrics,
     pub(crate) secrets: Vec<String>,
     pub(crate) confirms: Confirms,
@@ -36,8 +42,8 @@ pub(crate) struct Entry<S> {
 
 impl<S> Entry<S> {
     /// As this role may call it.
-    pub(crate) fn definition(&self, role: Role) -> &Tool {
-        self.for_readers.as_ref().filter(|_| role == Role::Read).unwrap_or(&self.route.attr)
+    pub(crate) fn definition(&self, role: Role) -> Tool {
+        self.for_readers.as_ref().filter(|_| role == Role::Read).unwrap_or(&self.definition).tool()
     }
 
     /// serde repeats a value of the wrong type in its message; that of a secret argument must not leave.
@@ -66,11 +72,12 @@ impl<S: Service> Catalog<S> {
     /// # Errors
     /// A tool without title, description or annotations, two tools of one name, an alias or a method of nothing, or a
     /// glob of the policy that names no tool.
-    pub(crate) fn new(args: &S::Args, policy: &Policy, metrics: &Metrics) -> anyhow::Result<Self> {
+    pub(crate) fn new(args: &S::Args, policy: &Policy, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
         let aliases = S::aliases(args);
         let methods = S::methods(args);
         let mut catalog = Self { entries: HashMap::new(), order: vec![] };
         for router in S::tools(args) {
+            // One after the other: what has been added is small.
             catalog.add(router, true, &[], &methods, policy, metrics)?;
         }
         catalog.add(aliases.router, false, &aliases.of, &methods, policy, metrics)?;
@@ -98,43 +105,44 @@ impl<S: Service> Catalog<S> {
         of: &[(&str, &str)],
         methods: &[Method],
         policy: &Policy,
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
     ) -> anyhow::Result<()> {
-        for mut route in router {
-            let name = route.attr.name.to_string();
-            let tool = &mut route.attr;
-            tool.input_schema = Arc::new(with_properties(schema::plain(&tool.input_schema)));
+        for ToolRoute { call, attr: mut tool, .. } in router {
+            let name: Arc<str> = tool.name.as_ref().into();
+            tool.input_schema = Arc::new(of_an_object(schema::plain(&tool.input_schema)));
             tool.output_schema = tool.output_schema.take().map(|it| Arc::new(schema::plain(&it)));
             anyhow::ensure!(
                 tool.title.is_some() && tool.description.is_some() && tool.annotations.is_some(),
                 "tool {name} lacks title, description or annotations"
             );
-            let mut names = vec![name.clone()];
-            names.extend(of.iter().filter(|(alias, _)| *alias == name).map(|(_, tool)| (*tool).to_owned()));
+            let mut names = vec![name.to_string()];
+            names.extend(of.iter().filter(|(alias, _)| **alias == *name).map(|(_, tool)| (*tool).to_owned()));
             names.extend(Method::find(methods, &name).map(Method::names).unwrap_or_default());
-            let methods = Methods::of(tool, methods, policy, metrics)?;
+            let methods = Methods::of(&tool, methods, policy, metrics)?;
             let gate = methods.together(&name, policy);
-            let gate = gate.unwrap_or_else(|| policy.gate(Effect::of(tool), &names));
-            let for_readers = methods.are_mixed().then(|| methods.left(tool, Role::Read));
+            let gate = gate.unwrap_or_else(|| policy.gate(Effect::of(&tool), &names));
+            let for_readers = methods.are_mixed().then(|| Definition::pack(&methods.left(&tool, Role::Read)));
             if methods.close_some() {
-                *tool = methods.left(tool, Role::Admin);
+                tool = methods.left(&tool, Role::Admin);
             }
             let mut schema = Arc::unwrap_or_clone(std::mem::take(&mut tool.input_schema));
-            let confirms = Confirms::offer(tool, &mut schema, gate.confirms)?;
+            let confirms = Confirms::offer(&tool, &mut schema, gate.confirms)?;
             tool.input_schema = Arc::new(schema);
             let entry = Entry {
+                definition: Definition::pack(&tool)?,
                 gate,
                 methods,
-                for_readers,
+                for_readers: for_readers.transpose()?,
                 confirms,
-                as_task: S::TASKS.iter().find(|(tool, _)| *tool == name).map(|(_, as_task)| *as_task),
-                metrics: metrics.tool(&name),
-                secrets: audit::secret_arguments(tool),
-                arguments_in_headers: has_header_arguments(tool),
+                as_task: S::TASKS.iter().find(|(tool, _)| **tool == *name).map(|(_, as_task)| *as_task),
+                metrics: ToolMetrics::new(metrics, name.clone(), listed),
+                secrets: audit::secret_arguments(&tool),
+                arguments_in_headers: has_header_arguments(&tool),
                 listed,
-                route,
+                name: name.clone(),
+                call,
             };
-            anyhow::ensure!(self.entries.insert(name.clone(), entry).is_none(), "two tools named {name}");
+            anyhow::ensure!(self.entries.insert(name.to_string(), entry).is_none(), "two tools named {name}");
         }
         Ok(())
     }
@@ -153,7 +161,7 @@ impl<S: Service> Catalog<S> {
 
     /// The definitions MCP lists.
     pub(crate) fn tools(&self, role: Role) -> Vec<Tool> {
-        self.list(role, false).map(|entry| entry.definition(role).clone()).collect()
+        self.list(role, false).map(|entry| entry.definition(role)).collect()
     }
 }
 
@@ -162,9 +170,10 @@ fn has_header_arguments(tool: &Tool) -> bool {
 }
 
 /// Some clients refuse an object schema that does not name its properties, even when there are none.
-fn with_properties(
+fn of_an_object(
     mut schema: serde_json::Map<String, serde_json::Value>,
 ) -> serde_json::Map<String, serde_json::Value> {
+    schema.entry("type").or_insert_with(|| "object".into());
     schema.entry("properties").or_insert_with(|| serde_json::Map::new().into());
     schema
 }

@@ -7,6 +7,7 @@ use rmcp::service::RequestContext;
 use serde_json::{Map, Value, json};
 
 use crate::ask::{Asker, CONFIRM};
+use crate::auth::Role;
 use crate::catalog::Entry;
 use crate::{ToolError, audit};
 
@@ -63,7 +64,7 @@ pub(crate) async fn first<S>(
     params: &CallToolRequestParams,
     context: &RequestContext<RoleServer>,
 ) -> Result<(), ToolError> {
-    let question = question(&entry.route.attr, params.arguments.as_ref(), &entry.secrets);
+    let question = question(&entry.definition(Role::Admin), params.arguments.as_ref(), &entry.secrets);
     Asker::of(context).confirm(&question).await
 }
 

@@ -12,7 +12,7 @@ use rmcp::{ErrorData, RoleServer};
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::{Patience, Raised, Rounds, Said, Turn};
-use crate::auth::Principal;
+use crate::auth::{Principal, Role};
 use crate::call::{closed, principal, waits_for};
 use crate::calls::Calls;
 use crate::catalog::{Catalog, Entry};
@@ -65,7 +65,7 @@ impl<S: Service> Dispatch<S> {
         let Some(entry) = self.catalog.get(&params.name) else { return Err(unknown(&params.name)) };
         let _alive = self.calls.begin();
         let caller = self.caller(&context)?;
-        let target = Target::Tool(entry.metrics.name.clone());
+        let target = Target::Tool(entry.name.clone());
         let operation = self.telemetry.begin(TOOLS_CALL, target, &caller, &context);
         let scope = operation.scope.clone();
         let record = Record::open(entry, operation, params.arguments.as_ref());
@@ -107,7 +107,7 @@ impl<S: Service> Dispatch<S> {
                 return self.go_on_as_task(caller, params, context).map_err(Failure::Tool);
             }
             Ok(()) => {
-                let work = (entry.route.call)(ToolCallContext::new(&self.service, params, context));
+                let work = (entry.call)(ToolCallContext::new(&self.service, params, context));
                 self.within(entry, &until, work).await?
             }
             Err(error) => Err(error.into()),
@@ -135,7 +135,7 @@ impl<S: Service> Dispatch<S> {
         params: &mut CallToolRequestParams,
         context: &mut RequestContext<RoleServer>,
     ) -> Result<(Turn, &'a Gate), Failure> {
-        let name = &*entry.route.attr.name;
+        let name = &*entry.name;
         let chosen = entry.methods.chosen(params.arguments.as_ref());
         let gate = chosen.map_or(&entry.gate, |it| &it.gate);
         gate.allow(caller).map_err(Failure::Tool)?;
@@ -176,7 +176,7 @@ impl<S: Service> Dispatch<S> {
             () = until.too_long() => return Err(Failure::Tool(too_slow(entry, until.deadline))),
         };
         outcome.map_err(|_panic| {
-            let name = &entry.route.attr.name;
+            let name = &entry.name;
             Failure::Tool(ToolError::internal(format!("{name} panicked; this is a bug")))
         })
     }
@@ -192,7 +192,7 @@ impl<S: Service> Dispatch<S> {
         if size <= self.max_output_bytes {
             return Ok(response);
         }
-        let tool = &entry.route.attr;
+        let tool = entry.definition(Role::Admin);
         let arguments: Vec<&str> = tool
             .input_schema
             .get("properties")
@@ -278,12 +278,12 @@ impl Failure {
 }
 
 fn too_slow<S>(entry: &Entry<S>, deadline: Duration) -> ToolError {
-    let (name, rest, deadline) = (&entry.route.attr.name, rest(entry), humantime::format_duration(deadline));
+    let (name, rest, deadline) = (&entry.name, rest(entry), humantime::format_duration(deadline));
     ToolError::new(Code::TimeoutError, format!("{name} gave no result within {deadline}{rest}"))
 }
 
 fn cut_off<S>(entry: &Entry<S>) -> ToolError {
-    let (name, rest) = (&entry.route.attr.name, rest(entry));
+    let (name, rest) = (&entry.name, rest(entry));
     ToolError::service(format!("the server is stopping; {name} was cut off before it had a result{rest}"))
 }
 

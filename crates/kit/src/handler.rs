@@ -8,10 +8,12 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 
 use crate::ask::{Raised, Turn};
+use crate::auth::Role;
 use crate::changes::{Changes, Full, MAX_WATCHED};
 use crate::dispatch::Dispatch;
 use crate::service::Service;
 use crate::signature::{Pen, Signature, Signed};
+use crate::structure::{self, TakesWritten};
 use crate::tasks::Task;
 use crate::telemetry::{Operation, Target};
 use crate::text::clip;
@@ -123,8 +125,10 @@ impl<S: Service> ServerHandler for Handler<S> {
         ServerConfig::clone(&self.info)
     }
 
+    /// rmcp asks for it to compare arguments that travel as headers too.
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.dispatch.catalog.get(name).map(|entry| entry.route.attr.clone())
+        let entry = self.dispatch.catalog.get(name).filter(|entry| entry.arguments_in_headers)?;
+        Some(entry.definition(Role::Admin))
     }
 
     async fn list_tools(
@@ -150,7 +154,14 @@ impl<S: Service> ServerHandler for Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let pen = self.signature.pen(&context);
-        self.dispatch.call(request, context).await.map(|response| pen.sign(response))
+        let takes_written = context.extensions.get::<TakesWritten>().is_some();
+        let mut response = self.dispatch.call(request, context).await?;
+        if let CallToolResponse::Complete(result) = &mut response
+            && !takes_written
+        {
+            structure::read(result);
+        }
+        Ok(pen.sign(response))
     }
 
     async fn get_task(

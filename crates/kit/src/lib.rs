@@ -38,6 +38,7 @@ mod serve;
 mod service;
 mod shutdown;
 mod signature;
+mod structure;
 mod tasks;
 mod text;
 
@@ -55,6 +56,7 @@ pub use run::run;
 #[cfg(feature = "testing")]
 pub use run::testing;
 pub use service::{Aliases, Kit, Service};
+pub use structure::written;
 pub use tasks::AsTask;
 pub use text::{Text, Truncated, clip};
 

@@ -1,7 +1,7 @@
 //! `/metrics`: calls, errors by code, durations and calls in flight, per tool; calls and errors also per method.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
@@ -61,21 +61,12 @@ impl Metrics {
         Self { registry, calls, method_calls, errors, in_flight, durations, refused, sessions, telemetry }
     }
 
-    /// The series of one tool, looked up once.
-    pub(crate) fn tool(&self, name: &str) -> ToolMetrics {
-        let labels: Labels = vec![("tool", name.to_owned())];
-        let name: Arc<str> = name.into();
-        let calls = self.calls.get_or_create_owned(&labels);
-        let in_flight = self.in_flight.get_or_create_owned(&labels);
-        if let Some(meters) = &self.telemetry.meters {
-            meters.watch(&name, calls.clone(), in_flight.clone());
-        }
-        ToolMetrics {
-            calls,
-            in_flight,
+    fn series(&self, tool: &str) -> Series {
+        let labels: Labels = vec![("tool", tool.to_owned())];
+        Series {
+            calls: self.calls.get_or_create_owned(&labels),
+            in_flight: self.in_flight.get_or_create_owned(&labels),
             duration: self.durations.get_or_create_owned(&labels),
-            errors: self.errors.clone(),
-            name,
         }
     }
 
@@ -105,39 +96,63 @@ impl Metrics {
     }
 }
 
-/// The series of one tool.
+/// The metrics of one tool.
 pub(crate) struct ToolMetrics {
-    pub(crate) name: Arc<str>,
+    name: Arc<str>,
+    metrics: Arc<Metrics>,
+    series: OnceLock<Series>,
+    watched: Once,
+}
+
+/// Its series, looked up once.
+struct Series {
     calls: Counter<u64, AtomicU64>,
     in_flight: Gauge<i64, AtomicI64>,
     duration: Histogram,
-    errors: Family<Labels, Counter>,
 }
 
 impl ToolMetrics {
+    /// A tool that is `listed` shows its zeros; an alias has series from its first call on.
+    pub(crate) fn new(metrics: &Arc<Metrics>, name: Arc<str>, listed: bool) -> Self {
+        let (series, watched) = (OnceLock::new(), Once::new());
+        let tool = Self { name, metrics: metrics.clone(), series, watched };
+        if listed {
+            tool.series();
+        }
+        tool
+    }
+
+    fn series(&self) -> &Series {
+        self.series.get_or_init(|| self.metrics.series(&self.name))
+    }
+
     /// Counts a call until the guard goes, however it goes.
     pub(crate) fn begin(&self) -> InFlight<'_> {
-        self.calls.inc();
-        self.in_flight.inc();
-        InFlight(self)
+        let series = self.series();
+        series.calls.inc();
+        series.in_flight.inc();
+        if let Some(meters) = &self.metrics.telemetry.meters {
+            self.watched.call_once(|| meters.watch(&self.name, series.in_flight.clone()));
+        }
+        InFlight(&series.in_flight)
     }
 
     pub(crate) fn end(&self, took: Duration, method: Option<&str>, failure: Option<Code>) {
-        self.duration.observe(took.as_secs_f64());
+        self.series().duration.observe(took.as_secs_f64());
         if let Some(code) = failure {
             let mut labels = vec![("tool", self.name.to_string()), ("code", code.as_str().to_owned())];
             labels.extend(method.map(|method| ("method", method.to_owned())));
-            self.errors.get_or_create(&labels).inc();
+            self.metrics.errors.get_or_create(&labels).inc();
         }
     }
 }
 
 /// One call in flight.
-pub(crate) struct InFlight<'a>(&'a ToolMetrics);
+pub(crate) struct InFlight<'a>(&'a Gauge<i64, AtomicI64>);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.dec();
+        self.0.dec();
     }
 }
 

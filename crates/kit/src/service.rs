@@ -47,9 +47,9 @@ pub trait Service: ServerHandler + Sized {
     /// upstream is no error here: tools and checks tell it.
     fn connect(args: Self::Args, kit: Kit) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
-    /// Its tools under these settings, a router a file. Adding routers up would let one tool silently take another's
-    /// name.
-    fn tools(args: &Self::Args) -> Vec<ToolRouter<Self>>;
+    /// Its tools under these settings, a router a file, each made when it is asked for: what is kept of one is smaller
+    /// than it. Adding routers up would let one tool silently take another's name.
+    fn tools(args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>>;
 
     /// Names that only REST and old clients know; not listed over MCP.
     fn aliases(_args: &Self::Args) -> Aliases<Self> {

@@ -52,8 +52,8 @@ impl Service for Desk {
         Ok(Self { crowd: Barrier::new(CROWD) })
     }
 
-    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
-        vec![Self::router()]
+    fn tools(_args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        std::iter::once(Self::router())
     }
 
     fn checks(&self) -> Vec<Check<'_>> {

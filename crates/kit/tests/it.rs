@@ -36,8 +36,8 @@ impl Service for Temper {
         Ok(Self { kit })
     }
 
-    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
-        vec![Self::router()]
+    fn tools(_args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        std::iter::once(Self::router())
     }
 
     fn aliases(_args: &Self::Args) -> Aliases<Self> {

@@ -27,8 +27,8 @@ impl Service for Shelf {
         Ok(Self)
     }
 
-    fn tools(_args: &Args) -> Vec<ToolRouter<Self>> {
-        vec![Self::router()]
+    fn tools(_args: &Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        std::iter::once(Self::router())
     }
 
     fn aliases(_args: &Args) -> Aliases<Self> {

@@ -36,8 +36,8 @@ impl Service for Who {
         Ok(Self { name, running: Arc::default() })
     }
 
-    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
-        vec![Self::router()]
+    fn tools(_args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        std::iter::once(Self::router())
     }
 }
 

@@ -6,22 +6,24 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::prune::prune;
+
 /// An answer on its way out.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    structured: Value,
+    /// An object.
+    json: String,
     content: Vec<ContentBlock>,
 }
 
 impl<T: Serialize> From<T> for Answer {
     fn from(answer: T) -> Self {
         // What cannot be JSON (a map with keys that are no strings) does not occur in answers.
-        let mut structured = serde_json::to_value(answer).unwrap_or_default();
-        prune(&mut structured);
-        if !structured.is_object() {
-            structured = serde_json::json!({ "result": structured });
+        let mut json = prune(&serde_json::to_string(&answer).unwrap_or_default());
+        if !json.starts_with('{') {
+            json = format!(r#"{{"result":{json}}}"#);
         }
-        Self { structured, content: vec![] }
+        Self { json, content: vec![] }
     }
 }
 
@@ -36,13 +38,13 @@ impl Answer {
     /// As MCP has it: the structure also as text, for clients that know no structure. What has more bytes than `limit`
     /// loses the ends of its longest texts: after a write an error would be believed, and the write repeated.
     pub(super) fn into_result(self, limit: usize) -> CallToolResult {
-        let mut result = CallToolResult::structured(self.structured);
-        let size = result.content.iter().filter_map(|it| it.as_text()).map(|it| it.text.len()).sum::<usize>();
-        if size > limit
-            && let Some(structured) = result.structured_content.take()
+        let mut json = self.json;
+        if json.len() > limit
+            && let Ok(structure) = serde_json::from_str(&json)
         {
-            result = CallToolResult::structured(fitted(structured, limit));
+            json = fitted(structure, limit).to_string();
         }
+        let mut result = kit::written(json);
         result.content.extend(self.content);
         result
     }
@@ -74,48 +76,28 @@ fn shorten(value: &mut Value, most: usize) {
     }
 }
 
-/// Empty fields tell a model nothing and cost it: they go. `items` stays, so that an empty list is one.
-fn prune(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.values_mut().for_each(prune);
-            fields.retain(|name, value| name == "items" || !is_empty(value));
-        }
-        Value::Array(items) => items.iter_mut().for_each(prune),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
+    fn structure(result: &CallToolResult) -> Value {
+        serde_json::from_str(&result.content[0].as_text().unwrap().text).unwrap()
+    }
+
     #[test]
-    fn what_is_empty_is_left_out() {
-        let answer =
-            Answer::from(json!({"items": [], "a": "", "b": null, "c": {"d": []}, "e": false, "f": 0}));
-        assert_eq!(answer.structured, json!({"items": [], "e": false, "f": 0}));
-        assert_eq!(Answer::from(json!([1])).structured, json!({"result": [1]}));
+    fn an_answer_is_an_object_without_what_is_empty() {
+        assert_eq!(Answer::from(json!({"items": [], "a": ""})).json, r#"{"items":[]}"#);
+        assert_eq!(Answer::from(json!([1])).json, r#"{"result":[1]}"#);
     }
 
     #[test]
     fn what_is_too_long_is_cut_where_it_is_longest() {
         let long = json!({"body": "ü".repeat(50_000), "notes": ["\u{1}".repeat(9_000)], "title": "short"});
-        let result = Answer::from(long.clone()).into_result(20_000).structured_content.unwrap();
+        let result = structure(&Answer::from(long.clone()).into_result(20_000));
         assert!(result.to_string().len() <= 20_000);
         assert_eq!(result["title"], "short");
         assert!(result["body"].as_str().unwrap().ends_with("ü… [97500 bytes more]"), "{}", result["body"]);
-        assert_eq!(Answer::from(long.clone()).into_result(200_000).structured_content, Some(long));
+        assert_eq!(structure(&Answer::from(long.clone()).into_result(200_000)), long);
     }
 }

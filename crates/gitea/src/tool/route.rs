@@ -21,10 +21,10 @@ use crate::forge::Forge;
 /// The argument that chooses among a tool's methods.
 const METHOD: &str = "method";
 
-/// The tools that clients see.
-pub(crate) fn listed(tools: &'static [Tool], args: &Args) -> Vec<ToolRouter<Gitea>> {
+/// The tools that clients see, each made when it is asked for: the trees of all of them together are large.
+pub(crate) fn listed(tools: &'static [Tool], args: &Args) -> impl Iterator<Item = ToolRouter<Gitea>> {
     let names = names(tools).into_iter().filter(|name| name.is_listed(args));
-    vec![router(names.map(|name| (name.schema(), name)))]
+    names.map(|name| router([(name.schema(), name)].into_iter()))
 }
 
 /// The other names, which work all the same when called. Nobody asks for their arguments, which would take more memory
@@ -151,7 +151,7 @@ impl Name {
 
     fn bare_schema(&self) -> JsonObject {
         match self.method() {
-            Some(method) if !method.has_secrets() => object(Arguments::default()),
+            Some(method) if !method.has_secrets() => JsonObject::new(),
             _ => object(self.arguments().bare(METHOD)),
         }
     }

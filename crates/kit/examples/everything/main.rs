@@ -60,8 +60,8 @@ impl Service for Everything {
         resources::read(uri, self.state()).is_ok()
     }
 
-    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
-        vec![
+    fn tools(_args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        [
             Self::basics(),
             Self::changes(),
             Self::content(),
@@ -72,6 +72,7 @@ impl Service for Everything {
             Self::tasks(),
             Self::upstream(),
         ]
+        .into_iter()
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handler::Handler;
 use crate::service::Service;
+use crate::structure::TakesWritten;
 
 /// The handler, with nobody to talk to while it works.
 pub(crate) struct Direct<S> {
@@ -41,6 +42,7 @@ impl<S: Service> Direct<S> {
         // What the tool left to work elsewhere is told too.
         let _gone = context.ct.clone().drop_guard();
         context.extensions.insert(parts);
+        context.extensions.insert(TakesWritten);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         self.handler.handle_request(request, context).await
     }

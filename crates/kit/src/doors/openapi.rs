@@ -14,9 +14,8 @@ use crate::service::Service;
 
 pub(super) async fn serve<S: Service>(State(app): State<Arc<App<S>>>, caller: Admitted) -> Json<Value> {
     let entries = app.dispatch.catalog.list(caller.0.role, true);
-    let paths: Map<String, Value> = entries
-        .map(|entry| (format!("/tools/{}", entry.route.attr.name), path(entry, caller.0.role)))
-        .collect();
+    let paths: Map<String, Value> =
+        entries.map(|entry| (format!("/tools/{}", entry.name), path(entry, caller.0.role))).collect();
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {"title": format!("gantry-{}", S::SLUG), "version": crate::VERSION, "description": S::ABOUT},

@@ -6,13 +6,15 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rmcp::model::{
-    CallToolRequestParams, ErrorCode, JsonObject, JsonRpcVersion2_0, ProtocolVersion, RequestId,
-    RequestMetaObject, ServerJsonRpcMessage,
+    CallToolRequestParams, CallToolResult, ErrorCode, JsonObject, JsonRpcVersion2_0, ProtocolVersion,
+    RequestId, RequestMetaObject, ServerJsonRpcMessage, ServerResult,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::app::App;
 use crate::service::Service;
+use crate::structure;
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -71,17 +73,47 @@ impl PlainCall {
         params.arguments = self.params.arguments;
         let id = self.id;
         let result = app.direct.call(id.clone(), self.params.meta, params, parts).await;
-        let (status, message) = match result {
-            Ok(result) => (StatusCode::OK, ServerJsonRpcMessage::response(result, id)),
-            Err(error) => (status(error.code), ServerJsonRpcMessage::error(error, Some(id))),
+        let (status, body) = match result {
+            Ok(result) => (StatusCode::OK, Reply::write(id, result)),
+            Err(error) => {
+                (status(error.code), serde_json::to_vec(&ServerJsonRpcMessage::error(error, Some(id))))
+            }
         };
-        match serde_json::to_vec(&message) {
+        match body {
             Ok(body) => (status, [(CONTENT_TYPE, JSON)], body).into_response(),
             Err(error) => {
                 tracing::error!("a result could not be written: {error}");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
+    }
+}
+
+/// A result on its way out, with a structure that is written already.
+#[derive(Serialize)]
+struct Reply {
+    jsonrpc: JsonRpcVersion2_0,
+    id: RequestId,
+    result: Written,
+}
+
+#[derive(Serialize)]
+struct Written {
+    #[serde(flatten)]
+    rest: CallToolResult,
+    #[serde(rename = "structuredContent")]
+    structure: Box<RawValue>,
+}
+
+impl Reply {
+    fn write(id: RequestId, mut result: ServerResult) -> serde_json::Result<Vec<u8>> {
+        if let ServerResult::CallToolResult(rest) = &mut result
+            && let Some(structure) = structure::take(rest)
+        {
+            let result = Written { rest: std::mem::take(rest), structure };
+            return serde_json::to_vec(&Self { jsonrpc: JsonRpcVersion2_0, id, result });
+        }
+        serde_json::to_vec(&ServerJsonRpcMessage::response(result, id))
     }
 }
 

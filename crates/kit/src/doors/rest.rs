@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use super::outcome::outcome;
 use crate::app::{Admitted, App};
 use crate::service::Service;
+use crate::structure;
 use crate::text::clip;
 use crate::{Code, ToolError};
 
@@ -66,9 +67,7 @@ pub(super) async fn show<S: Service>(
         Err(refusal) => return refusal.into_response(),
     };
     match app.dispatch.catalog.get(&name) {
-        Some(entry) if entry.gate.shows(caller.role) => {
-            Json(entry.definition(caller.role).clone()).into_response()
-        }
+        Some(entry) if entry.gate.shows(caller.role) => Json(entry.definition(caller.role)).into_response(),
         _ => unknown(&name).into_response(),
     }
 }
@@ -122,9 +121,15 @@ fn arguments(parts: &Parts, body: &Bytes) -> Result<Map<String, Value>, ToolErro
 }
 
 fn answer(result: Result<ServerResult, ErrorData>) -> Response {
-    match outcome(result) {
-        Ok(CallToolResult { structured_content: Some(structured), .. }) => Json(structured).into_response(),
-        Ok(result) => Json(json!({"content": result.content})).into_response(),
-        Err(error) => error.into_response(),
+    let mut result = match outcome(result) {
+        Ok(result) => result,
+        Err(error) => return error.into_response(),
+    };
+    match (structure::take(&mut result), result) {
+        (Some(written), _) => Json(written).into_response(),
+        (None, CallToolResult { structured_content: Some(structured), .. }) => {
+            Json(structured).into_response()
+        }
+        (None, result) => Json(json!({"content": result.content})).into_response(),
     }
 }

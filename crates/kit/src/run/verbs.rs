@@ -26,7 +26,7 @@ pub(super) async fn perform<S: Service>(verb: &Verb, invocation: &Invocation) ->
         }
         Verb::Tools { json } => {
             let Program { service, settings, .. } = program();
-            let metrics = Metrics::new(S::SLUG, Arc::default());
+            let metrics = Arc::new(Metrics::new(S::SLUG, Arc::default()));
             let catalog =
                 Catalog::<S>::new(&service, &Policy::new(&settings, S::read_only(&service))?, &metrics)?;
             (cli::catalogue(&catalog.tools(Role::Admin), *json)?.into_bytes(), true)

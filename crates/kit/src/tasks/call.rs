@@ -9,13 +9,13 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 
 use super::{AsTask, MayGoOn, Task, knows_tasks, required};
-use crate::ToolError;
 use crate::auth::Principal;
 use crate::catalog::Entry;
 use crate::dispatch::{Dispatch, Failure, TOOLS_CALL, Until};
 use crate::record::Record;
 use crate::service::Service;
 use crate::telemetry::Target;
+use crate::{ToolError, structure};
 
 /// What becomes of a call.
 #[derive(PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) fn course<S>(
 ) -> Result<Course, ErrorData> {
     let Some(as_task) = entry.as_task else { return Ok(Course::Wait) };
     match (as_task, knows_tasks(context)) {
-        (AsTask::Required, false) => Err(required(&entry.route.attr.name)),
+        (AsTask::Required, false) => Err(required(&entry.name)),
         (AsTask::Optional | AsTask::Later, false) => Ok(Course::Wait),
         (AsTask::Optional | AsTask::Required, true) => Ok(Course::Task),
         (AsTask::Later, true) => {
@@ -84,18 +84,23 @@ impl<S: Service> Dispatch<S> {
         let Some(entry) = self.catalog.get(&params.name) else {
             return Err(Failure::Tool(ToolError::internal("a task of a tool that is not there")));
         };
-        let target = Target::Tool(entry.metrics.name.clone());
+        let target = Target::Tool(entry.name.clone());
         let operation = self.telemetry.begin(TOOLS_CALL, target, caller, &context);
         let scope = operation.scope.clone();
         let record = Record::open(entry, operation, params.arguments.as_ref());
         let until = Until::task(task.clone(), self.tasks.args.task_deadline);
-        let work = (entry.route.call)(ToolCallContext::new(&self.service, params, context));
+        let work = (entry.call)(ToolCallContext::new(&self.service, params, context));
         let result = match scope.run(self.within(entry, &until, work)).await {
             Ok(Ok(response)) => self.fits(entry, response).map_err(Failure::Tool),
             Ok(Err(error)) => Err(Failure::of(entry, error)),
             Err(failure) => Err(failure),
         };
         record.close(&result);
-        result
+        result.map(|mut response| {
+            if let CallToolResponse::Complete(result) = &mut response {
+                structure::read(result);
+            }
+            response
+        })
     }
 }

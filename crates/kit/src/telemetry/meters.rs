@@ -55,18 +55,14 @@ impl Meters {
         self.sessions.record(took.as_secs_f64(), &transport);
     }
 
-    /// Looks at how many calls of a tool run whenever metrics are exported, once it has been called.
-    pub(crate) fn watch(&self, tool: &Arc<str>, calls: Counter, in_flight: Gauge) {
+    /// Looks at how many calls of a tool run whenever metrics are exported, from now on.
+    pub(crate) fn watch(&self, tool: &Arc<str>, in_flight: Gauge) {
         let tool = [KeyValue::new(GEN_AI_TOOL_NAME, tool.clone())];
         self.meter
             .i64_observable_up_down_counter("gantry.tool.calls_in_flight")
             .with_unit("{call}")
             .with_description("Calls of a tool that are running")
-            .with_callback(move |observer| {
-                if calls.get() > 0 {
-                    observer.observe(in_flight.get(), &tool);
-                }
-            })
+            .with_callback(move |observer| observer.observe(in_flight.get(), &tool))
             .build();
     }
 

@@ -35,8 +35,8 @@ impl Service for Napper {
         Ok(Self)
     }
 
-    fn tools(_args: &Self::Args) -> Vec<ToolRouter<Self>> {
-        vec![Self::router()]
+    fn tools(_args: &Self::Args) -> impl Iterator<Item = ToolRouter<Self>> {
+        std::iter::once(Self::router())
     }
 }
 

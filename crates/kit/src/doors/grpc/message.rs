@@ -37,7 +37,8 @@ pub(super) fn tool(tool: &rmcp::model::Tool) -> Tool {
 ///
 /// # Errors
 /// `INTERNAL_ERROR` for bytes of the tool that are not base64.
-pub(super) fn result(result: CallToolResult) -> Result<Outcome> {
+pub(super) fn result(mut result: CallToolResult) -> Result<Outcome> {
+    crate::structure::read(&mut result);
     let json = result.structured_content.as_ref().map(Value::to_string).unwrap_or_default();
     let says_more = |block: &ContentBlock| block.as_text().is_none_or(|text| text.text != json);
     let content = result.content.into_iter().filter(says_more).map(content).collect::<Result<_>>()?;

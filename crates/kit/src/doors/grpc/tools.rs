@@ -41,7 +41,7 @@ impl<S: Service> ToolService for Tools<S> {
         };
         let all = self.0.dispatch.catalog.list(role, false).map(|entry| entry.definition(role));
         let mut rest = all.filter(|tool| *tool.name > *cursor).peekable();
-        let tools: Vec<_> = rest.by_ref().take(size).map(message::tool).collect();
+        let tools: Vec<_> = rest.by_ref().take(size).map(|tool| message::tool(&tool)).collect();
         let last = tools.last().filter(|_| rest.peek().is_some());
         let next_cursor = last.map(|tool| tool.name.clone()).unwrap_or_default();
         Ok(Response::new(ListToolsResponse { tools, next_cursor }))
