@@ -32,7 +32,7 @@ def run(folder: Path, plan: Plan) -> list[Contender]:
         return [*program, "--rate-limit", RATE, "--otlp-endpoint", f"http://127.0.0.1:{otlp}"]
 
     def bare(port):
-        return [RELEASE / "bench-bare-rmcp", f"127.0.0.1:{port}"]
+        return [RELEASE / "bench-bare-rmcp", "--listen", f"127.0.0.1:{port}"]
 
     def fastmcp(*inside):
         return lambda port: [interpreter, PEERS / "echo_fastmcp.py", "127.0.0.1", port, *inside]

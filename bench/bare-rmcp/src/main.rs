@@ -1,5 +1,5 @@
 //! The smallest server with the tool `echo` on rmcp and axum alone, written as a careful user of rmcp would:
-//! what the chassis costs is what `everything` costs beyond this. `bench-bare-rmcp ADDR:PORT`
+//! what the chassis costs is what `everything` costs beyond this. `bench-bare-rmcp --listen ADDR:PORT`
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl ServerHandler for Bare {}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let address = std::env::args().nth(1).context("usage: bench-bare-rmcp ADDR:PORT")?;
+    let address = std::env::args().nth(2).context("usage: bench-bare-rmcp --listen ADDR:PORT")?;
     let server = Arc::new(Bare { tool_router: Bare::tool_router() });
     let service = StreamableHttpService::new(
         move || Ok(server.clone()),

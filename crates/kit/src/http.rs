@@ -178,15 +178,19 @@ impl Client {
     /// # Errors
     /// `SERVICE_ERROR` for a larger one; those of a body that breaks off.
     pub async fn body_within(&self, mut response: reqwest::Response, limit: usize) -> Result<bytes::Bytes> {
-        let mut body = bytes::BytesMut::new();
+        let (mut chunks, mut size) = (vec![], 0);
         while let Some(chunk) = self.chunk(&mut response).await? {
-            if body.len() + chunk.len() > limit {
+            size += chunk.len();
+            if size > limit {
                 let upstream = &self.upstream;
                 return Err(ToolError::service(format!("{upstream} answered more than {limit} bytes")));
             }
-            body.extend_from_slice(&chunk);
+            chunks.push(chunk);
         }
-        Ok(body.freeze())
+        match <[_; 1]>::try_from(chunks) {
+            Ok([whole]) => Ok(whole),
+            Err(chunks) => Ok(chunks.concat().into()),
+        }
     }
 
     /// The next piece of an answer that is too large to be read whole; `None` at its end.
