@@ -89,7 +89,7 @@ pub enum ToolStyle {
 
 /// The base that paths are put behind.
 fn address(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|_| "not in the form https://HOST[:PORT][/PATH]".to_owned())?;
+    let mut url: Url = text.parse().map_err(|_| "not in the form https://HOST[:PORT][/PATH]".to_owned())?;
     let plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
     if !plain || !url.has_host() {
         return Err("not in the form https://HOST[:PORT][/PATH]".to_owned());
@@ -97,5 +97,29 @@ fn address(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must hold no credentials; use GITEA_ACCESS_TOKEN".to_owned());
     }
+    // Some paste the API's address.
+    if let Some(site) = url.path().trim_end_matches('/').strip_suffix("/api/v1").map(str::to_owned) {
+        url.set_path(&site);
+    }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn an_address_is_the_forges_own() {
+        for (given, is) in [
+            ("https://forge.example", "https://forge.example/"),
+            ("https://forge.example/sub/", "https://forge.example/sub/"),
+            ("https://forge.example/api/v1/", "https://forge.example/"),
+            ("https://forge.example/sub/api/v1", "https://forge.example/sub"),
+        ] {
+            assert_eq!(address(given).unwrap().as_str(), is);
+        }
+        for bad in ["forge.example", "ftp://forge.example", "https://a:b@forge.example", "https://x/?a=b"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
 }

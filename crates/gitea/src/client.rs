@@ -13,6 +13,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use kit::http::SENT;
 use kit::{Code, Followed, Kit, ToolError};
 use reqwest::Response;
 use serde::Deserialize;
@@ -72,6 +73,16 @@ impl Request<'_> {
     fn reads(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD)
     }
+
+    /// What has gone out and was not answered may have been done: a caller that believes the error repeats it.
+    fn unsure(&self, mut error: ToolError) -> ToolError {
+        if !self.reads() && error.details.contains_key(SENT) {
+            error
+                .message
+                .push_str("; whether the change was made is not known, so look before you try again");
+        }
+        error
+    }
 }
 
 /// A whole answer of success.
@@ -113,7 +124,8 @@ impl Client {
     ) -> Result<Answered> {
         let response = self.open(authorization, request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = self.http.body_within(response, MAX_ANSWER).await?;
+        let read = self.http.body_within(response, MAX_ANSWER).await;
+        let bytes = read.map_err(|error| request.unsure(error))?;
         Ok(Answered { status, headers, bytes })
     }
 
@@ -146,7 +158,7 @@ impl Client {
                 Err(error) if again && error.code == Code::ServiceError => {
                     tokio::time::sleep(backoff(attempt)).await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(request.unsure(error).into()),
             }
             attempt += 1;
         }

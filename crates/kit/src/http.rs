@@ -13,6 +13,9 @@ use rustls::pki_types::pem::PemObject;
 use crate::telemetry::Exchange;
 use crate::{Code, Result, ToolError};
 
+/// The detail of an error which says that the request had gone out: what it asked for may have been done.
+pub const SENT: &str = "sent";
+
 /// A client for one upstream. Honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 ///
 /// Its TLS is made ready with the first request: a server whose upstream is never asked does without the memory.
@@ -216,6 +219,7 @@ impl Client {
         } else {
             ToolError::service(format!("{upstream} broke off the exchange"))
         };
+        let failure = if error.is_connect() { failure } else { failure.with(SENT, true) };
         failure.because(error)
     }
 }

@@ -75,6 +75,25 @@ async fn a_forge_that_asks_for_patience_gets_it() -> Result<()> {
     let server = server(&forge).await?;
     let error = refused(call(&server.host, "label_read", &read(), &[]).await?, "SERVICE_ERROR")?;
     ensure!(error["details"]["retry_after"] == 3600 && forge.seen().len() == 1, "{error}");
+    // A date is as good as seconds.
+    for (date, again) in [("Sun, 06 Nov 1994 08:49:37 GMT", true), ("Fri, 31 Dec 9999 23:59:59 GMT", false)] {
+        let until = response(503, &[("retry-after", date)], b"");
+        let forge = Recorder::scripted(vec![Some(until), Some(label())]).await?;
+        let server = self::server(&forge).await?;
+        let (status, answer) = call(&server.host, "label_read", &read(), &[]).await?;
+        ensure!((status == 200) == again && forge.seen().len() == 1 + usize::from(again), "{date}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_api_that_the_forge_lacks_is_told_as_that() -> Result<()> {
+    let nothing = response(404, &[("content-type", "text/plain; charset=utf-8")], b"404 page not found\n");
+    let forge = Recorder::scripted(vec![Some(nothing)]).await?;
+    let server = server(&forge).await?;
+    let error = refused(call(&server.host, "label_read", &read(), &[]).await?, "VALIDATION_ERROR")?;
+    let message = error["message"].as_str().unwrap_or_default();
+    ensure!(message.contains("no API at /repos/a/b/labels/7"), "{error}");
     Ok(())
 }
 
@@ -88,9 +107,12 @@ async fn writes_are_sent_once() -> Result<()> {
         Some(failing(504)),
         None,
     ] {
+        let is_cut_off = answer.is_none();
         let forge = Recorder::scripted(vec![answer]).await?;
         let server = server(&forge).await?;
         let (status, error) = call(&server.host, "label_write", &write(), &[]).await?;
+        let unsure = error["message"].as_str().unwrap_or_default().contains("is not known");
+        ensure!(unsure == is_cut_off && (error["details"]["sent"] == true) == is_cut_off, "{error}");
         let code = error["error"].as_str().unwrap_or_default();
         ensure!(["SERVICE_ERROR", "TIMEOUT_ERROR"].contains(&code), "{status}: {error}");
         let sent: Vec<_> = forge.seen().into_iter().map(|it| it.method).collect();
