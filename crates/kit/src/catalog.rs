@@ -129,10 +129,10 @@ impl<S: Service> Catalog<S> {
             let confirms = Confirms::offer(&tool, &mut schema, gate.confirms)?;
             tool.input_schema = Arc::new(schema);
             let entry = Entry {
-                definition: Definition::pack(&tool)?,
+                definition: Definition::pack(&tool),
                 gate,
                 methods,
-                for_readers: for_readers.transpose()?,
+                for_readers,
                 confirms,
                 as_task: S::TASKS.iter().find(|(tool, _)| **tool == *name).map(|(_, as_task)| *as_task),
                 metrics: ToolMetrics::new(metrics, name.clone(), listed),
