@@ -80,12 +80,42 @@ impl TryFrom<String> for Time {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.parse::<jiff::Timestamp>().is_ok() {
-            return Ok(Self(text));
-        }
-        let day = text.parse::<jiff::civil::Date>().map_err(|_| "is no time like 2026-11-20T10:00:00Z")?;
-        Ok(Self(format!("{day}T23:59:59Z")))
+        moment(text, "23:59:59").map(Self)
     }
+}
+
+/// The same from which on something is asked for: of a day alone, its beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, description = "RFC 3339")]
+pub(crate) struct Since(String);
+
+impl TryFrom<String> for Since {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        moment(text, "00:00:00").map(Self)
+    }
+}
+
+impl AsRef<str> for Time {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Since {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+fn moment(text: String, of_a_day: &str) -> Result<String, &'static str> {
+    if text.parse::<jiff::Timestamp>().is_ok() {
+        return Ok(text);
+    }
+    let day = text.parse::<jiff::civil::Date>().map_err(|_| "is no time like 2026-11-20T10:00:00Z")?;
+    Ok(format!("{day}T{of_a_day}Z"))
 }
 
 impl Time {

@@ -18,7 +18,7 @@ use crate::forge::{ALL, Forge};
 use crate::model::brief;
 use crate::model::issue::{Comment, Issue};
 use crate::model::label::Label;
-use crate::model::name::Repo;
+use crate::model::name::{Repo, Since, Time};
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
@@ -85,8 +85,8 @@ struct Filter {
     labels: Option<Vec<String>>,
     #[serde(serialize_with = "listed")]
     milestones: Option<Vec<String>>,
-    since: Option<String>,
-    before: Option<String>,
+    since: Option<Since>,
+    before: Option<Time>,
     created_by: Option<String>,
     assigned_by: Option<String>,
     mentioned_by: Option<String>,

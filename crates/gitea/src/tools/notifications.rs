@@ -11,6 +11,7 @@ use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
+use crate::model::name::{Since, Time};
 use crate::model::notification::Thread;
 use crate::model::place::MaybeRepo;
 use crate::tool::Tool;
@@ -37,8 +38,8 @@ struct Filter {
     status: Option<String>,
     /// csv of issue, pull, commit, repository
     subject_type: Option<String>,
-    since: Option<String>,
-    before: Option<String>,
+    since: Option<Since>,
+    before: Option<Time>,
 }
 
 /// Which one.
@@ -51,7 +52,7 @@ struct Which {
 #[skip_serializing_none]
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Until {
-    last_read_at: Option<String>,
+    last_read_at: Option<Time>,
 }
 
 /// What was marked.
@@ -121,8 +122,8 @@ impl Filter {
         let types = self.subject_type.as_deref().unwrap_or_default();
         let known = ["issue", "pull", "commit", "repository"];
         query.extend(chosen("subject_type", types, &known, "subject-type")?);
-        let times = [("since", &self.since), ("before", &self.before)];
-        query.extend(times.iter().filter_map(|(name, time)| Some((*name, time.as_deref()?))));
+        query.extend(self.since.as_ref().map(|time| ("since", time.as_ref())));
+        query.extend(self.before.as_ref().map(|time| ("before", time.as_ref())));
         Ok(query)
     }
 }
