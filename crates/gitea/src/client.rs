@@ -270,7 +270,7 @@ impl Client {
             return Error::Unexpected("a page, as if no forge were there".into());
         }
         // Of an object that is not there a forge says so in JSON; this is its router's word.
-        if status == StatusCode::NOT_FOUND && is("text/plain") {
+        if status == StatusCode::NOT_FOUND && is("text/plain") && path.is_of_the_api() {
             return Error::NoApi(path.to_string());
         }
         let body = self.http.body_within(response, 1 << 20).await.unwrap_or_default();

@@ -52,6 +52,14 @@ pub enum Error {
         /// The arguments.
         fields: Vec<&'static str>,
     },
+    /// Some of what was sent was written, and the rest refused.
+    #[error("{error}; of what was sent, {} is written all the same", fields.join(", "))]
+    Partly {
+        /// The arguments.
+        fields: Vec<&'static str>,
+        /// The refusal.
+        error: Box<Self>,
+    },
     /// The token may do less than this.
     #[error("the token lacks the scope {required}; give the server (or send) a token that has it")]
     Scope {
@@ -157,6 +165,11 @@ impl From<Error> for ToolError {
             Error::NotTaken { issue_number, fields } => Self::new(Code::AuthenticationError, message)
                 .with("issue_number", issue_number)
                 .with("fields", fields),
+            Error::Partly { fields, error } => {
+                let mut refusal = Self::from(*error);
+                refusal.message = message;
+                refusal.with("written", fields)
+            }
             Error::Scope { required } => {
                 Self::new(Code::AuthenticationError, message).with("required_scope", required)
             }

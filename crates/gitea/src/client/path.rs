@@ -88,6 +88,11 @@ impl Path {
         Ok(url)
     }
 
+    /// Below `/api/v1`, where no people look.
+    pub(crate) fn is_of_the_api(&self) -> bool {
+        self.1 == Root::Api
+    }
+
     /// Whose it is: an owner, and the repository where it is one's.
     pub(crate) fn place(&self) -> Option<(&str, Option<&str>)> {
         match self.0.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {

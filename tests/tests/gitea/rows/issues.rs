@@ -316,6 +316,7 @@ async fn update(lab: &Lab) -> Result<()> {
         (json!({"title": "x", "milestone": "2.0"}), "milestone"),
         (json!({"title": "x", "assignees": ["bob"]}), "assignees[0]"),
         (json!({"title": "x", "state": "done"}), "state"),
+        (json!({"title": ""}), "title"),
         (json!({}), "title"),
     ] {
         let mut wrong = wrong;
@@ -325,9 +326,21 @@ async fn update(lab: &Lab) -> Result<()> {
     }
     assert_eq!(lab.get(&path).await?["title"], "edited", "nothing came of those");
     update_without_write_access(lab).await?;
+    update_of_one_that_may_not_be_closed(lab).await?;
     let number = lab.post("/issues", json!({"title": "marked", "body": MARKED})).await?["number"].clone();
     lab.here(json!({"issue_number": number, "body": "anew"})).await?;
     assert_eq!(lab.get(&format!("/issues/{number}")).await?["body"], MARKED.replace("text", "anew"));
+    Ok(())
+}
+
+async fn update_of_one_that_may_not_be_closed(lab: &Lab) -> Result<()> {
+    let (waits, _) = linked(lab).await?;
+    let edit =
+        json!({"issue_number": waits, "title": "as far as it may", "labels": ["later"], "state": "closed"});
+    let error = lab.refused(edit).await?;
+    assert_eq!(error["details"]["written"], json!(["title", "labels"]), "{error}");
+    let is = lab.get(&format!("/issues/{waits}")).await?;
+    assert_eq!((&is["state"], &is["title"]), (&json!("open"), &json!("as far as it may")));
     Ok(())
 }
 

@@ -193,11 +193,17 @@ pub(super) async fn update(
             "nothing to change: give title, body, state, labels or another field",
         ));
     }
+    if sent.title.as_ref().is_some_and(|title| title.trim().is_empty()) {
+        return Err(Error::argument("title", "title is empty"));
+    }
     if let Some(labels) = labels {
         forge.put::<IgnoredAny>(path.clone().at("labels"), &json!({"labels": labels})).await?;
     }
     if changes {
-        let changed: Issue = forge.patch(path.clone(), &sent).await?;
+        let changed: Issue = match forge.patch(path.clone(), &sent).await {
+            Err(error @ Error::Refused { .. }) => return Err(partly(&forge, path, &was, error).await),
+            outcome => outcome?,
+        };
         if sent.state.is_some_and(|state| json!(state) != changed.state) {
             return Err(Error::Unexpected(format!("the issue is {} all the same", changed.state)));
         }
@@ -205,6 +211,23 @@ pub(super) async fn update(
     let is: Issue = forge.get(path).await?;
     expected.check(&is)?;
     Ok(is)
+}
+
+/// A refusal, with what has been written all the same: of an issue that may not be closed the rest is.
+async fn partly(forge: &Forge, path: Path, was: &Issue, error: Error) -> Error {
+    let Ok(is) = forge.get::<Issue>(path).await else { return error };
+    let differs = [
+        ("title", was.title != is.title),
+        ("body", was.body != is.body),
+        ("state", was.state != is.state),
+        ("labels", was.labels != is.labels),
+        ("milestone", was.milestone != is.milestone),
+        ("assignees", was.assignees != is.assignees),
+        ("deadline", was.due_date != is.due_date),
+    ];
+    let fields: Vec<_> =
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
+    if fields.is_empty() { error } else { Error::Partly { fields, error: Box::new(error) } }
 }
 
 /// A text that takes another one's place. What is hidden there stays: a retry, and the next report of a failure, look
