@@ -206,7 +206,20 @@ impl Client {
 
     /// Whether the operator lets this server touch it.
     fn within_reach(&self, path: &Path) -> Result<()> {
-        match path.place() {
+        if let Some((owner, name)) = path.place() {
+            self.may_touch(owner, name)?;
+        }
+        if let Some((owner, range)) = path.compared() {
+            range
+                .split("..")
+                .try_for_each(|side| self.may_touch_branch(side.trim_start_matches('.'), owner))?;
+        }
+        Ok(())
+    }
+
+    /// The same of a branch, which may be a fork's.
+    pub(crate) fn may_touch_branch(&self, branch: &str, own: &str) -> Result<()> {
+        match path::fork_of(branch, own) {
             Some((owner, name)) => self.may_touch(owner, name),
             None => Ok(()),
         }

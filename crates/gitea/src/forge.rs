@@ -87,6 +87,11 @@ impl Forge {
         self.client.may_touch(owner, repo)
     }
 
+    /// For branches that go into a body, and may be a fork's.
+    pub(crate) fn may_touch_branch(&self, branch: &str, own: &str) -> Result<()> {
+        self.client.may_touch_branch(branch, own)
+    }
+
     pub(crate) async fn version(&self) -> Result<Version> {
         self.client.version(self.authorization.as_ref()).await
     }

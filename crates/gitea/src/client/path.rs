@@ -88,6 +88,14 @@ impl Path {
         Ok(url)
     }
 
+    /// Both sides of a comparison, which may be branches of forks; and the owner of the repository it is asked of.
+    pub(crate) fn compared(&self) -> Option<(&str, String)> {
+        match self.0.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["repos", owner, _, "compare", range @ ..] => Some((owner, range.join("/"))),
+            _ => None,
+        }
+    }
+
     /// Below `/api/v1`, where no people look.
     pub(crate) fn is_of_the_api(&self) -> bool {
         self.1 == Root::Api
@@ -102,6 +110,16 @@ impl Path {
             ["orgs" | "users" | "packages", owner, ..] if *owner != "search" => Some((owner, None)),
             _ => None,
         }
+    }
+}
+
+/// Whose branch this is where it is another repository's: `OWNER:BRANCH` and `OWNER/REPO:BRANCH` name a fork.
+pub(crate) fn fork_of<'a>(branch: &'a str, own: &str) -> Option<(&'a str, Option<&'a str>)> {
+    let (whose, _) = branch.split_once(':')?;
+    match whose.split_once('/') {
+        Some((owner, name)) => Some((owner, Some(name))),
+        None if whose.eq_ignore_ascii_case(own) => None,
+        None => Some((whose, None)),
     }
 }
 
@@ -151,6 +169,17 @@ mod tests {
             assert!(Path::parse("path", bad).is_err(), "{bad:?}");
         }
         assert_eq!(Path::parse("path", "/repos/a%20b/c").unwrap(), Path::repo("a b", "c"));
+    }
+
+    #[test]
+    fn a_branch_of_a_fork_tells_whose_it_is() {
+        assert_eq!(fork_of("main", "a"), None);
+        assert_eq!(fork_of("A:main", "a"), None);
+        assert_eq!(fork_of("b:main", "a"), Some(("b", None)));
+        assert_eq!(fork_of("b/c:x:y", "a"), Some(("b", Some("c"))));
+        let compared = Path::parse("path", "/repos/a/b/compare/main...c%2Fd:x/y").unwrap();
+        assert_eq!(compared.compared(), Some(("a", "main...c/d:x/y".to_owned())));
+        assert_eq!(Path::repo("a", "b").at("pulls").compared(), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Lists that span owners: what the operator keeps out of reach is not in them.
 
+use crate::error::Result;
 use crate::forge::Forge;
 use crate::forge::list::Page;
+use crate::model::pull::Pull;
 
 /// What belongs to a repository, or is one.
 pub(crate) trait InRepo {
@@ -31,6 +33,14 @@ impl Forge {
             page.total_count = None;
         }
         page
+    }
+
+    /// Refuses to change a branch that is not in reach, though what leads to it is.
+    pub(crate) fn may_change_head(&self, pull: &Pull) -> Result<()> {
+        match pull.head.repo.as_deref().and_then(|name| name.split_once('/')) {
+            Some((owner, name)) => self.may_touch(owner, Some(name)),
+            None => Ok(()),
+        }
     }
 
     fn reaches(&self, full_name: &str) -> bool {

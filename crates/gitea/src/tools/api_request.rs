@@ -91,6 +91,10 @@ async fn change(forge: &Forge, method: Method, asked: &Asked, sent: Sent) -> Res
     {
         forge.may_touch(owner, None)?;
     }
+    let own = path.place().map(|(owner, _)| owner).unwrap_or_default();
+    for branch in sent.body.iter().filter_map(|body| body.get("head")?.as_str()) {
+        forge.may_touch_branch(branch, own)?;
+    }
     came(forge, &forge.change_with(method, &path, &asked.query()?, &sent.body).await?)
 }
 

@@ -57,6 +57,60 @@ async fn nothing_outside_the_lists_is_touched() -> Result<()> {
     Ok(())
 }
 
+/// A fork is another repository, whichever way its branches are named.
+#[tokio::test]
+async fn forks_outside_the_lists_are_not_touched() -> Result<()> {
+    let Some(programs) = fixture("gitea: allow-lists", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let forge = Forge::start(&programs).await?;
+    let (alice, bob) = (&forge.user("alice").token, &forge.user("bob").token);
+    let new = json!({"name": "base", "default_branch": "main", "auto_init": true});
+    forge.post(alice, "/user/repos", new).await?;
+    forge.post(bob, "/repos/alice/base/forks", json!({})).await?;
+    let file = json!({"content": "c2VjcmV0", "message": "m", "branch": "main", "new_branch": "side"});
+    forge.post(bob, "/repos/bob/base/contents/secret", file).await?;
+    let pull = json!({"title": "from a fork", "head": "bob:side", "base": "main"});
+    let number = forge.post(bob, "/repos/alice/base/pulls", pull).await?["number"].clone();
+
+    let server = lab::server(&forge, &["--allow-repos", "alice/base", "--allow-api-writes"]).await?;
+    let asked = forge.requests("/api/v1/repos/", 0).await?.len();
+    let get = |path: &str| ("api_request", json!({"method": "GET", "path": path}));
+    let pull = |method: &str, more: Value| {
+        let mut arguments = json!({"method": method, "owner": "alice", "repo": "base"});
+        arguments
+            .as_object_mut()
+            .into_iter()
+            .for_each(|it| it.extend(more.as_object().cloned().unwrap_or_default()));
+        ("pull_request_write", arguments)
+    };
+    let mut tries = vec![
+        ("compare_refs", json!({"owner": "alice", "repo": "base", "base": "main", "head": "bob:side"})),
+        get("/repos/alice/base/compare/main...bob:side"),
+        get("/repos/alice/base/compare/main..bob%2Fbase%3Aside"),
+        get("/repos/alice/base/compare/bob:side...main"),
+        pull("update_branch", json!({"pull_number": number})),
+        pull("merge", json!({"pull_number": number, "delete_branch": true})),
+    ];
+    for head in ["bob:side", "bob/base:side", "BOB:side"] {
+        let new = json!({"title": "leak", "head": head, "base": "main"});
+        tries.push(pull("create", new.clone()));
+        let path = "/repos/alice/base/pulls";
+        tries.push(("api_request", json!({"method": "POST", "path": path, "body": new})));
+    }
+    for (tool, arguments) in tries {
+        let (status, answer) = call(&server.host, tool, &arguments, &[]).await?;
+        ensure!(answer["error"] == "FORBIDDEN", "{tool} {arguments}: {status} {answer}");
+    }
+    let seen = forge.requests("/api/v1/repos/", 0).await?;
+    let strayed: Vec<_> =
+        seen[asked..].iter().filter(|it| it.method != "GET" || it.path.contains("side")).collect();
+    ensure!(strayed.is_empty(), "{strayed:?}");
+    // The same without its branch is the base repository's affair.
+    let merge = json!({"method": "merge", "owner": "alice", "repo": "base", "pull_number": number});
+    let (status, answer) = call(&server.host, "pull_request_write", &merge, &[]).await?;
+    ensure!(status == 200 && answer["merged"] == true, "{answer}");
+    Ok(())
+}
+
 fn strays(path: &str, (owner, repo): (&str, &str)) -> bool {
     path.to_ascii_lowercase().starts_with(&format!("/api/v1/repos/{owner}/{repo}").to_ascii_lowercase())
 }

@@ -60,7 +60,7 @@ async fn compare(forge: Forge, repo: Repo, refs: Refs, paging: Paging) -> Result
             return Err(Error::argument(field, format!("{field} must be one branch, tag or commit")));
         }
     }
-    let fork = may_read_fork(&forge, &repo, head)?;
+    let fork = head.contains(':');
     let between: Between = forge.get(path(&repo, base, head)?).await?;
     let behind_by = match fork {
         true => None,
@@ -91,17 +91,6 @@ fn path(repo: &Repo, base: &str, head: &str) -> Result<Path> {
         return Err(Error::argument("base", "base or head is no name of a branch"));
     }
     Ok(repo.path().at("compare").below(&refs))
-}
-
-/// `OWNER:BRANCH` and `OWNER/REPO:BRANCH` are in a fork, which the operator may keep out of reach.
-fn may_read_fork(forge: &Forge, repo: &Repo, head: &str) -> Result<bool> {
-    let Some((whose, _)) = head.split_once(':') else { return Ok(false) };
-    match whose.split_once('/') {
-        Some((owner, name)) => forge.may_touch(owner, Some(name))?,
-        None if *whose == *repo.owner => {}
-        None => forge.may_touch(whose, None)?,
-    }
-    Ok(true)
 }
 
 /// What the commits together do to each file: one that came and went is not among them.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Which;
 use crate::client::Request;
+use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::Forge;
 use crate::model::name::Repo;
@@ -81,8 +82,15 @@ struct Compared {
 pub(super) async fn merge(forge: Forge, repo: Repo, which: Which, how: How) -> Result<Merged> {
     let pull: Pull = forge.get(which.path(&repo)).await?;
     pull.must_have_head(how.head_commit_id.as_deref())?;
+    if how.delete_branch == Some(true) {
+        forge.may_change_head(&pull)?;
+    }
     if pull.merged {
-        return Ok(Merged { scheduled: None, pull }); // by the request that this one repeats, or by somebody
+        // By the request that this one repeats, or by somebody.
+        if how.delete_branch == Some(true) {
+            delete_head(&forge, &pull).await?;
+        }
+        return Ok(Merged { scheduled: None, pull });
     }
     pull.may_be_merged()?;
     let when_ready = how.merge_when_checks_succeed == Some(true);
@@ -100,6 +108,31 @@ pub(super) async fn merge(forge: Forge, repo: Repo, which: Which, how: How) -> R
             return Err(Error::Unexpected(message));
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// Deletes the branch of a pull request that is merged, if it is still where it was then.
+async fn delete_head(forge: &Forge, pull: &Pull) -> Result<()> {
+    let Some((owner, name)) = pull.head.repo.as_deref().and_then(|name| name.split_once('/')) else {
+        return Ok(());
+    };
+    #[derive(Deserialize)]
+    struct Branch {
+        commit: Commit,
+    }
+    #[derive(Deserialize)]
+    struct Commit {
+        id: String,
+    }
+    let branch = Path::repo(owner, name).at("branches").below(&pull.head.name);
+    match forge.look::<Branch>(branch.clone()).await? {
+        Some(there) if there.commit.id == pull.head.sha => forge.remove(branch).await,
+        Some(_) => {
+            let message =
+                format!("{} has moved on since the merge; delete it with delete_branch", pull.head.name);
+            Err(Error::argument("delete_branch", message))
+        }
+        None => Ok(()),
     }
 }
 
@@ -152,6 +185,7 @@ pub(super) async fn update_branch(forge: Forge, repo: Repo, which: Which, how: U
     }
     let before: Pull = forge.get(which.path(&repo)).await?;
     before.must_have_head(how.head_commit_id.as_deref())?;
+    forge.may_change_head(&before)?;
     let range = format!("{}...{}", before.head.sha, before.base.sha);
     let behind: Compared = forge.get(repo.path().at("compare").at(range)).await?;
     if behind.total_commits == 0 {

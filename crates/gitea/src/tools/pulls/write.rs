@@ -85,6 +85,7 @@ pub(super) async fn create(
     details: Details,
     once: Idempotency,
 ) -> Result<Pull> {
+    forge.may_touch_branch(&new.head, &repo.owner)?;
     forge.users("reviewers", new.reviewers.as_deref().unwrap_or_default()).await?;
     forge.teams(&repo, "team_reviewers", new.team_reviewers.as_deref().unwrap_or_default()).await?;
     let title = details.draft.map_or_else(|| new.title.clone(), |draft| titled(&new.title, draft));
