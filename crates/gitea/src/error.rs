@@ -41,13 +41,15 @@ pub enum Error {
         /// Its reason.
         message: String,
     },
-    /// An issue was written without some of what was sent.
+    /// An issue or a pull request was written without some of what was sent.
     #[error(
-        "issue {issue_number} is written, but its {} did not take: the token's user may not set that there, or gitea does not allow it together",
+        "{what} {issue_number} is written, but its {} did not take: the token's user may not set that there, or gitea does not allow it together",
         fields.join(", ")
     )]
     NotTaken {
-        /// Of the issue.
+        /// Which of the two.
+        what: &'static str,
+        /// Its number.
         issue_number: u64,
         /// The arguments.
         fields: Vec<&'static str>,
@@ -162,7 +164,7 @@ impl From<Error> for ToolError {
             Error::Refused { status, .. } => {
                 Self::new(Code::of_upstream(status), message).with("status", status.as_u16())
             }
-            Error::NotTaken { issue_number, fields } => Self::new(Code::AuthenticationError, message)
+            Error::NotTaken { issue_number, fields, .. } => Self::new(Code::AuthenticationError, message)
                 .with("issue_number", issue_number)
                 .with("fields", fields),
             Error::Partly { fields, error } => {

@@ -23,6 +23,7 @@ mod repos;
 mod reviews;
 mod search;
 mod tags;
+mod taken;
 mod time;
 mod user;
 mod webhooks;

@@ -117,6 +117,11 @@ pub(crate) trait Create: Sync {
     /// Makes it.
     fn make(&self, forge: &Forge) -> impl Future<Output = Result<Self::Made>> + Send;
 
+    /// Whether what is there, made now or by the call that this one repeats, is all that was asked for.
+    fn check(&self, _made: &Self::Made) -> Result<()> {
+        Ok(())
+    }
+
     /// Undoes it, as another replica was sooner.
     fn take_back(&self, forge: &Forge, made: &Self::Made) -> impl Future<Output = Result<()>> + Send;
 }
@@ -129,6 +134,12 @@ impl Forge {
         mark: Option<&Mark>,
         create: &C,
     ) -> Result<C::Made> {
+        let made = self.made_once(path, mark, create).await?;
+        create.check(&made)?;
+        Ok(made)
+    }
+
+    async fn made_once<C: Create>(&self, path: &Path, mark: Option<&Mark>, create: &C) -> Result<C::Made> {
         let Some(mark) = mark else { return create.make(self).await };
         let lock = self.client.keys.lock_of(format!("{} {path} {}", self.identity(), mark.key));
         let _alone = lock.lock().await;

@@ -2,7 +2,6 @@
 
 mod labels;
 mod links;
-mod taken;
 mod write;
 
 use http::StatusCode;

@@ -1,8 +1,11 @@
 //! Rules that protect branches.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use serde_with::skip_serializing_none;
 
 use crate::client::path::Path;
@@ -75,6 +78,15 @@ struct Body<'a> {
 }
 
 impl Rules {
+    /// Whom a list lets push may push.
+    fn with_push(mut self) -> Self {
+        let listed = [&self.push_whitelist_usernames, &self.push_whitelist_teams];
+        if listed.into_iter().flatten().any(|list| !list.is_empty()) {
+            self.enable_push.get_or_insert(true);
+        }
+        self
+    }
+
     fn body<'a>(&'a self, rule_name: Option<&'a str>) -> Body<'a> {
         let some = |lists: [&Option<Vec<String>>; 2]| {
             let mut given = lists.into_iter().flatten().peekable();
@@ -105,16 +117,21 @@ async fn get(forge: Forge, repo: Repo, which: Which) -> Result<Protection> {
 }
 
 async fn create(forge: Forge, repo: Repo, which: Which, new: Rules) -> Result<Protection> {
-    let body = new.body(Some(&which.rule_name));
+    let new = new.with_push();
+    let wanted = sent(&new.body(Some(&which.rule_name)));
     let Some(there) = forge.look::<Value>(which.at(&repo)).await? else {
-        return forge.post(rules(&repo), &body).await;
+        let made: Value = forge.post(rules(&repo), &wanted).await?;
+        return match differing(&wanted, &made) {
+            None => forge.get(which.at(&repo)).await,
+            Some(field) => {
+                forge.remove(which.at(&repo)).await?;
+                Err(not_taken(field, "the rule was not made"))
+            }
+        };
     };
-    let wanted = serde_json::to_value(&body).unwrap_or_default();
-    let differs =
-        wanted.as_object().into_iter().flatten().find(|(name, value)| there.get(name) != Some(value));
-    match differs {
+    match differing(&wanted, &there) {
         None => forge.get(which.at(&repo)).await,
-        Some((name, _)) => {
+        Some(name) => {
             let rule = kit::clip(&which.rule_name);
             Err(Error::argument(
                 "rule_name",
@@ -125,7 +142,54 @@ async fn create(forge: Forge, repo: Repo, which: Which, new: Rules) -> Result<Pr
 }
 
 async fn edit(forge: Forge, repo: Repo, which: Which, edit: Rules) -> Result<Protection> {
-    forge.patch(which.at(&repo), &edit.body(None)).await
+    let wanted = sent(&edit.with_push().body(None));
+    let was: Value = forge.get(which.at(&repo)).await?;
+    let is: Value = forge.patch(which.at(&repo), &wanted).await?;
+    match differing(&wanted, &is) {
+        None => forge.get(which.at(&repo)).await,
+        Some(field) => {
+            let before: Map<String, Value> = wanted
+                .iter()
+                .map(|(name, _)| (name.clone(), was.get(name).cloned().unwrap_or_default()))
+                .collect();
+            forge.patch::<IgnoredAny>(which.at(&repo), &before).await?;
+            Err(not_taken(field, "the rule is as it was before"))
+        }
+    }
+}
+
+fn sent(body: &Body<'_>) -> Map<String, Value> {
+    match serde_json::to_value(body) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The first field that is not as it was sent: forges leave out of lists whom they do not know or who may not write, and
+/// a list that is on and empty shuts everybody out.
+fn differing<'a>(sent: &'a Map<String, Value>, there: &Value) -> Option<&'a str> {
+    let alike = |sent: &Value, there: &Value| match (sent, there) {
+        (Value::Array(sent), there) => {
+            let names = |list: &[Value]| {
+                list.iter().map(|it| it.as_str().unwrap_or_default().to_lowercase()).collect::<BTreeSet<_>>()
+            };
+            names(sent) == names(there.as_array().map(Vec::as_slice).unwrap_or_default())
+        }
+        (sent, there) => sent == there,
+    };
+    let differs = sent.iter().find(|(name, value)| !alike(value, there.get(*name).unwrap_or(&Value::Null)));
+    differs.map(|(name, _)| name.as_str())
+}
+
+fn not_taken(field: &str, so: &str) -> Error {
+    let field = match field {
+        "approvals_whitelist_username" => "approvals_whitelist_usernames",
+        other => other,
+    };
+    let message = format!(
+        "{field} did not take, so {so}: lists hold users and teams that are there and may write to the repository"
+    );
+    Error::argument(field, message)
 }
 
 async fn delete(forge: Forge, repo: Repo, which: Which) -> Result<Deleted> {

@@ -44,7 +44,6 @@ async fn create(lab: &Lab) -> Result<()> {
     let new = json!({
         "rule_name": "release/*",
         "required_approvals": 2,
-        "enable_push": true,
         "push_whitelist_usernames": ["alice"],
         "approvals_whitelist_usernames": ["alice"],
         "status_check_contexts": ["ci/build"],
@@ -55,6 +54,7 @@ async fn create(lab: &Lab) -> Result<()> {
     let there = lab.get("/branch_protections/release/*").await?;
     let is = |field: &str, value: Value| assert_eq!(there[field], value, "{field} of {there}");
     is("required_approvals", json!(2));
+    is("enable_push", json!(true)); // or the list would let nobody push
     is("enable_push_whitelist", json!(true));
     is("push_whitelist_usernames", json!(["alice"]));
     is("enable_approvals_whitelist", json!(true));
@@ -71,6 +71,11 @@ async fn create(lab: &Lab) -> Result<()> {
     );
     let error = lab.refused(json!({"rule_name": "release/*", "required_approvals": 3})).await?;
     assert_eq!(error["details"]["field"], "rule_name", "{error}");
+    for field in ["push_whitelist_usernames", "merge_whitelist_usernames", "approvals_whitelist_usernames"] {
+        let error = lab.refused(json!({"rule_name": "main", field: ["alice", "bob"]})).await?;
+        assert_eq!(error["details"]["field"], field, "{error}");
+        assert_eq!(lab.status("/branch_protections/main").await?, 404, "a list without bob is not made");
+    }
     Ok(())
 }
 
@@ -86,6 +91,15 @@ async fn edit(lab: &Lab) -> Result<()> {
     );
     lab.here(json!({"rule_name": "main", "status_check_contexts": []})).await?;
     assert_eq!(lab.get("/branch_protections/main").await?["enable_status_check"], false);
+    lab.here(json!({"rule_name": "main", "push_whitelist_usernames": ["alice"]})).await?;
+    let error = lab.refused(json!({"rule_name": "main", "push_whitelist_usernames": ["bob"]})).await?;
+    assert_eq!(error["details"]["field"], "push_whitelist_usernames", "{error}");
+    let there = lab.get("/branch_protections/main").await?;
+    assert_eq!(
+        (&there["push_whitelist_usernames"], &there["enable_push"]),
+        (&json!(["alice"]), &json!(true)),
+        "{there}"
+    );
     Ok(())
 }
 

@@ -8,7 +8,6 @@ use serde_json::json;
 use serde_with::skip_serializing_none;
 
 use super::Which;
-use super::taken::Expected;
 use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::once::{self, Create, Idempotency};
@@ -16,6 +15,7 @@ use crate::forge::{ALL, Forge};
 use crate::model::issue::{Comment, Issue};
 use crate::model::name::{Name, Repo, Time};
 use crate::tools::report_failure;
+use crate::tools::taken::Expected;
 
 /// So many of the newest are looked through for a key.
 const RECENT: &str = "50";
@@ -151,9 +151,11 @@ impl Create for NewIssue<'_> {
     }
 
     async fn make(&self, forge: &Forge) -> Result<Issue> {
-        let made = forge.post(self.path.clone(), &self.sent).await?;
-        self.expected.check(&made)?;
-        Ok(made)
+        forge.post(self.path.clone(), &self.sent).await
+    }
+
+    fn check(&self, made: &Issue) -> Result<()> {
+        self.expected.check(made)
     }
 
     async fn take_back(&self, forge: &Forge, made: &Issue) -> Result<()> {

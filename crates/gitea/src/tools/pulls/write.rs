@@ -14,6 +14,7 @@ use crate::forge::Forge;
 use crate::forge::once::{self, Create, Idempotency, Marked};
 use crate::model::name::{Name, Repo, Slashed, Time};
 use crate::model::pull::Pull;
+use crate::tools::taken::Expected;
 
 /// So many of the newest are looked through for a key.
 const RECENT: &str = "50";
@@ -89,6 +90,7 @@ pub(super) async fn create(
     forge.users("reviewers", new.reviewers.as_deref().unwrap_or_default()).await?;
     forge.teams(&repo, "team_reviewers", new.team_reviewers.as_deref().unwrap_or_default()).await?;
     let title = details.draft.map_or_else(|| new.title.clone(), |draft| titled(&new.title, draft));
+    let (details, expected) = details.resolved(&forge, &repo).await?;
     let mut sent = Sent {
         title: Some(title),
         body: new.body,
@@ -96,14 +98,15 @@ pub(super) async fn create(
         base: Some(new.base.clone()),
         reviewers: new.reviewers,
         team_reviewers: new.team_reviewers,
-        ..details.into_sent(&forge, &repo).await?
+        ..details
     };
     let mark = once.mark(&sent)?;
     if let Some(mark) = &mark {
         sent.body = Some(mark.below(sent.body.as_deref().unwrap_or_default()));
     }
     let Repo { owner, .. } = &repo;
-    let create = NewPull { path: repo.path().at("pulls"), owner, head: &new.head, base: &new.base, sent };
+    let path = repo.path().at("pulls");
+    let create = NewPull { path, owner, head: &new.head, base: &new.base, sent, expected };
     forge.once(&create.path, mark.as_ref(), &create).await
 }
 
@@ -114,6 +117,7 @@ struct NewPull<'a> {
     head: &'a str,
     base: &'a str,
     sent: Sent,
+    expected: Expected,
 }
 
 impl Create for NewPull<'_> {
@@ -138,6 +142,10 @@ impl Create for NewPull<'_> {
             }
             None => Err(refusal),
         }
+    }
+
+    fn check(&self, made: &Pull) -> Result<()> {
+        self.expected.check(made)
     }
 
     async fn take_back(&self, forge: &Forge, made: &Pull) -> Result<()> {
@@ -184,21 +192,37 @@ pub(super) async fn update(
         _ => edit.title,
     };
     let body = edit.body.map(|new| once::kept(was.as_ref().map(Marked::text).unwrap_or_default(), new));
+    let (details, mut expected) = details.resolved(&forge, &repo).await?;
+    if edit.remove_deadline == Some(true) {
+        expected.deadline = Some(None);
+    }
     let mut sent = Sent {
         title,
         body,
         base: edit.base,
         state: edit.state,
         unset_due_date: edit.remove_deadline,
-        ..details.into_sent(&forge, &repo).await?
+        ..details
     };
+    let fields = serde_json::to_value(&sent).unwrap_or_default();
+    if fields.as_object().is_some_and(serde_json::Map::is_empty) {
+        return Err(Error::argument(
+            "title",
+            "nothing to change: give title, body, state, labels or another field",
+        ));
+    }
+    if sent.title.as_ref().is_some_and(|title| title.trim().is_empty()) {
+        return Err(Error::argument("title", "title is empty"));
+    }
     // Only as an issue does a pull request let go of its milestone.
     if sent.milestone == Some(0) {
         sent.milestone = None;
         let issue = repo.path().at("issues").at(which.pull_number);
         forge.patch::<IgnoredAny>(issue, &json!({"milestone": 0})).await?;
     }
-    change(&forge, &repo, &which, &sent).await
+    let is = change(&forge, &repo, &which, &sent).await?;
+    expected.check(&is)?;
+    Ok(is)
 }
 
 pub(super) async fn close(forge: Forge, repo: Repo, which: Which) -> Result<Pull> {
@@ -225,13 +249,13 @@ async fn change(forge: &Forge, repo: &Repo, which: &Which, sent: &Sent) -> Resul
 
 impl Details {
     /// With numbers for names. Nothing has been written when one of them is wrong.
-    async fn into_sent(self, forge: &Forge, repo: &Repo) -> Result<Sent> {
+    async fn resolved(self, forge: &Forge, repo: &Repo) -> Result<(Sent, Expected)> {
         let milestone = match &self.milestone {
-            Some(name) => Some(forge.milestone_id(repo, "milestone", name).await?),
+            Some(name) => Some(forge.milestone(repo, "milestone", name).await?),
             None => None,
         };
         let labels = match &self.labels {
-            Some(names) => Some(forge.label_ids(repo, "labels", names).await?),
+            Some(names) => Some(forge.labels(repo, "labels", names).await?),
             None => None,
         };
         let assignees: Option<Vec<Name>> = match (self.assignees, self.assignee) {
@@ -239,14 +263,21 @@ impl Details {
             (many, one) => Some(many.into_iter().flatten().chain(one).collect()),
         };
         forge.assignees(repo, "assignees", assignees.as_deref().unwrap_or_default()).await?;
-        Ok(Sent {
-            assignees,
-            milestone,
-            labels,
-            due_date: self.deadline,
+        let sent = Sent {
+            assignees: assignees.clone(),
+            milestone: milestone.as_ref().map(|it| it.as_ref().map_or(0, |it| it.id)),
+            labels: labels.as_ref().map(|all| all.iter().map(|it| it.id).collect()),
+            due_date: self.deadline.clone(),
             allow_maintainer_edit: self.allow_maintainer_edit,
             ..Sent::default()
-        })
+        };
+        let expected = Expected {
+            labels: labels.map(|all| all.into_iter().map(|it| it.name).collect()),
+            milestone: milestone.map(|it| it.map(|it| it.name)),
+            assignees,
+            deadline: self.deadline.map(Some),
+        };
+        Ok((sent, expected))
     }
 }
 
