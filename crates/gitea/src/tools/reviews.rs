@@ -1,5 +1,6 @@
 //! Reviews of pull requests: writing, submitting and dismissing them, and settling what their comments are about.
 
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
@@ -12,6 +13,7 @@ use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
 use crate::model::name::Repo;
 use crate::model::pull::{Review, ReviewComment};
+use crate::model::user::User;
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
@@ -135,11 +137,55 @@ impl Create for NewReview {
     }
 
     async fn make(&self, forge: &Forge) -> Result<Review> {
-        forge.post(self.path.clone(), &self.sent).await
+        if self.sent.comments.as_ref().is_none_or(Vec::is_empty) {
+            return forge.post(self.path.clone(), &self.sent).await;
+        }
+        let before = self.pending(forge).await?;
+        match forge.post(self.path.clone(), &self.sent).await {
+            Err(refusal @ Error::Refused { .. }) => Err(self.clean_up(forge, before, refusal).await?),
+            done => done,
+        }
     }
 
     async fn take_back(&self, forge: &Forge, made: &Review) -> Result<()> {
         forge.delete(self.path.clone().at(made.id), &ALL).await
+    }
+}
+
+impl NewReview {
+    /// The caller's review that waits to be submitted; nobody has more than one. A token may not tell whose it is.
+    async fn pending(&self, forge: &Forge) -> Result<Option<Review>> {
+        let Ok(me) = forge.get::<User>(Path::of("user")).await else { return Ok(None) };
+        let mine = |review: &Review| {
+            review.state == "PENDING"
+                && review.user.as_ref().is_some_and(|user| user.eq_ignore_ascii_case(&me.login))
+        };
+        Ok(self.recent(forge).await?.into_iter().find(mine))
+    }
+
+    /// Gitea puts comments into a pending review one after the other, and leaves it there when it refuses one: the next
+    /// try would say them twice. The error says which one it was.
+    async fn clean_up(&self, forge: &Forge, before: Option<Review>, refusal: Error) -> Result<Error> {
+        let left = self.pending(forge).await?;
+        let count =
+            |review: &Option<Review>| review.as_ref().and_then(|it| it.comments_count).unwrap_or_default();
+        let taken = count(&left).saturating_sub(count(&before));
+        let kept = match (&before, left) {
+            (Some(before), _) if taken > 0 => {
+                format!("; the comments before it are in the pending review {}", before.id)
+            }
+            (None, Some(left)) => {
+                self.take_back(forge, &left).await?;
+                String::new()
+            }
+            _ => String::new(),
+        };
+        if refusal.status() != Some(StatusCode::INTERNAL_SERVER_ERROR) {
+            return Ok(refusal);
+        }
+        let field = format!("comments[{taken}]");
+        let message = format!("gitea does not take {field}: its path or line is not in the diff{kept}");
+        Ok(Error::argument(field, message))
     }
 }
 

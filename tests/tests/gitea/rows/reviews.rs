@@ -59,6 +59,32 @@ async fn create(lab: &Lab) -> Result<()> {
     let nowhere = json!([{"path": "topic.txt", "body": "?"}]);
     let error = lab.refused(json!({"pull_number": 1, "state": "COMMENT", "comments": nowhere})).await?;
     assert_eq!(error["details"]["field"], "comments[0]", "{error}");
+    a_bad_comment_leaves_nothing_behind(lab).await
+}
+
+async fn a_bad_comment_leaves_nothing_behind(lab: &Lab) -> Result<()> {
+    let before = lab.get("/pulls/1/reviews").await?;
+    let good = json!({"path": "topic.txt", "body": "good", "new_line_num": 2});
+    let bad = json!({"path": "topic.txt", "body": "bad", "new_line_num": 999});
+    let mut review = json!({"pull_number": 1, "state": "COMMENT", "body": "b", "idempotency_key": "half", "comments": [good, bad]});
+    let error = lab.refused(review.clone()).await?;
+    assert_eq!(
+        (&error["error"], &error["details"]["field"]),
+        (&json!("VALIDATION_ERROR"), &json!("comments[1]"))
+    );
+    assert_eq!(lab.get("/pulls/1/reviews").await?, before, "nothing is left of it");
+    review["comments"] = json!([good]);
+    let id = lab.here(review).await?["id"].clone();
+    let comments = lab.get(&format!("/pulls/1/reviews/{id}/comments")).await?;
+    assert_eq!(comments.as_array().map(Vec::len), Some(1), "{comments}");
+
+    let pending =
+        lab.here(json!({"pull_number": 1, "state": "PENDING", "body": "p", "comments": [good]})).await?["id"]
+            .clone();
+    let more = json!({"pull_number": 1, "state": "COMMENT", "comments": [good, bad]});
+    let error = lab.refused(more).await?;
+    assert!(error["message"].to_string().contains(&format!("pending review {pending}")), "{error}");
+    lab.here(json!({"pull_number": 1, "state": "COMMENT", "body": "done"})).await?;
     Ok(())
 }
 
