@@ -1,5 +1,6 @@
 //! Every method of every tool of the Gitea server on a real Gitea, with its effect read back through Gitea's API.
 
+mod changes;
 mod lab;
 mod large;
 mod logs;
