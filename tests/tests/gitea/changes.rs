@@ -29,8 +29,10 @@ impl Repo {
 
     async fn call(&self, tool: &str, arguments: Value) -> Result<(StatusCode, Value)> {
         let mut all = json!({"owner": "alice", "repo": "changed"});
-        all["message"] = json!("change it");
-        all["branch_name"] = json!("main");
+        if tool != "get_file_contents" {
+            all["message"] = json!("change it");
+            all["branch_name"] = json!("main");
+        }
         for (name, value) in arguments.as_object().into_iter().flatten() {
             all[name] = value.clone();
         }
@@ -166,5 +168,20 @@ async fn nothing_is_replaced_without_its_sha() -> Result<()> {
     let files = json!([{"path": "b.txt", "content": "other\n", "sha": sha}]);
     repo.done(tool, json!({"files": files})).await?;
     assert_eq!(repo.text("b.txt").await?.as_deref(), Some("other\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_without_text_to_show_says_so() -> Result<()> {
+    let Some(programs) = fixture("gitea: changes", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let repo = Repo::with(&programs, &[("empty.txt", b""), ("short.txt", b"1\n2\n")]).await?;
+    let read = "get_file_contents";
+    let empty = repo.done(read, json!({"path": "empty.txt"})).await?;
+    assert_eq!((&empty["lines"], &empty["note"]), (&json!(0), &json!("the file is empty")), "{empty}");
+    let beyond = repo.done(read, json!({"path": "short.txt", "start_line": 9})).await?;
+    assert_eq!(beyond["lines"], 2, "{beyond}");
+    assert!(beyond["note"].as_str().is_some_and(|note| note.contains("2 lines")), "{beyond}");
+    let whole = repo.done(read, json!({"path": "short.txt"})).await?;
+    assert_eq!((&whole["content"], whole.get("note")), (&json!("1\n2\n"), None), "{whole}");
     Ok(())
 }
