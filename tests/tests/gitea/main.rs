@@ -8,6 +8,7 @@ mod renamed;
 mod reports;
 mod rows;
 mod safety;
+mod taken;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

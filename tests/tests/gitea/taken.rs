@@ -1,0 +1,121 @@
+//! Edits that a forge answers with success although it has not done them, or has done harm: they are refused, and the
+//! argument named.
+
+use anyhow::{Context, Result, ensure};
+use gantry_tests::fixture;
+use gantry_tests::forge::Forge;
+use gantry_tests::program::Program;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::lab;
+
+/// Alice's repository `taken` and organisation `takers`, and a server that acts as her.
+struct Place {
+    forge: Forge,
+    server: Program,
+}
+
+impl Place {
+    async fn new(programs: &str) -> Result<Self> {
+        let forge = Forge::start(programs).await?;
+        let alice = &forge.user("alice").token;
+        let new = json!({"name": "taken", "default_branch": "main", "auto_init": true});
+        forge.post(alice, "/user/repos", new).await?;
+        forge.post(alice, "/orgs", json!({"username": "takers"})).await?;
+        let server = lab::server(&forge, &[]).await?;
+        Ok(Self { forge, server })
+    }
+
+    async fn call(&self, tool: &str, arguments: &Value) -> Result<(StatusCode, Value)> {
+        let mut all = arguments.clone();
+        if all["org"].is_null() {
+            all["owner"] = json!("alice");
+            all["repo"] = json!("taken");
+        }
+        lab::call(&self.server.host, tool, &all).await
+    }
+
+    async fn done(&self, tool: &str, arguments: Value) -> Result<Value> {
+        let (status, answer) = self.call(tool, &arguments).await?;
+        ensure!(status == StatusCode::OK, "{tool} {arguments}: {status}: {answer}");
+        Ok(answer)
+    }
+
+    /// What is said against this argument.
+    async fn refused(&self, tool: &str, arguments: Value, field: &str) -> Result<String> {
+        let (status, error) = self.call(tool, &arguments).await?;
+        ensure!(status == StatusCode::BAD_REQUEST, "{tool} {arguments}: {status}: {error}");
+        ensure!(error["details"]["field"] == field, "{tool} {arguments}: {error}");
+        Ok(error["message"].as_str().context("no message")?.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        self.forge.get(&self.forge.user("alice").token, path).await
+    }
+
+    async fn here(&self, path: &str) -> Result<Value> {
+        self.get(&format!("/repos/alice/taken{path}")).await
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_has_the_events_it_was_given() -> Result<()> {
+    let Some(programs) = fixture("gitea: taken", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let place = Place::new(&programs).await?;
+    let new = |events: Value| json!({"method": "create", "url": "http://127.0.0.1:1/x", "events": events});
+    for events in [json!(["issue", "pushes"]), json!(["push", "issue"]), json!([])] {
+        place.refused("webhook_write", new(events), "events").await?;
+    }
+    assert_eq!(place.here("/hooks").await?, json!([]), "none is left behind");
+    let known = json!([
+        "create",
+        "delete",
+        "fork",
+        "push",
+        "issues_only",
+        "issue_assign",
+        "issue_label",
+        "issue_milestone",
+        "issue_comment",
+        "pull_request_only",
+        "pull_request_assign",
+        "pull_request_label",
+        "pull_request_milestone",
+        "pull_request_comment",
+        "pull_request_review",
+        "pull_request_sync",
+        "pull_request_review_request",
+        "wiki",
+        "repository",
+        "release",
+        "package",
+        "status",
+        "workflow_run",
+        "workflow_job"
+    ]);
+    let made = place.done("webhook_write", new(known)).await?;
+    let id = made["id"].clone();
+    place.done("webhook_write", json!({"method": "delete", "id": id})).await?;
+    place.done("webhook_write", new(json!(["issues", "pull_request"]))).await?;
+
+    let mut new = new(json!(["issue_label", "push"]));
+    new["authorization_header"] = json!("Bearer x");
+    let id = place.done("webhook_write", new).await?["id"].clone();
+    let sorted = async || {
+        let mut hook = place.here(&format!("/hooks/{id}")).await?;
+        hook["events"].as_array_mut().context("no events")?.sort_by_key(Value::to_string);
+        hook["updated_at"].take();
+        anyhow::Ok(hook)
+    };
+    let before = sorted().await?;
+    let edit =
+        |events: Value| json!({"method": "edit", "id": id, "url": "http://127.0.0.1:1/y", "events": events});
+    for events in [json!(["pushes"]), json!([])] {
+        place.refused("webhook_write", edit(events), "events").await?;
+        assert_eq!(sorted().await?, before, "it is as it was");
+    }
+    place.done("webhook_write", edit(json!(["release"]))).await?;
+    assert_eq!(sorted().await?["events"], json!(["release"]));
+    Ok(())
+}
