@@ -119,3 +119,28 @@ async fn a_webhook_has_the_events_it_was_given() -> Result<()> {
     assert_eq!(sorted().await?["events"], json!(["release"]));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_team_keeps_its_units() -> Result<()> {
+    let Some(programs) = fixture("gitea: taken", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let place = Place::new(&programs).await?;
+    let team = |method: &str, units: Value| json!({"method": method, "org": "takers", "team": "devs", "permission": "write", "units": units});
+    for units in [json!(["bogus"]), json!([])] {
+        place.refused("org_write", team("create_team", units), "units").await?;
+    }
+    place.done("org_write", team("create_team", json!(["code", "Issues", "repo.wiki"]))).await?;
+    let units = async || {
+        let teams = place.get("/orgs/takers/teams").await?;
+        let devs = teams.as_array().into_iter().flatten().find(|team| team["name"] == "devs");
+        let units = devs.context("no team")?["units_map"].as_object().context("no units")?.clone();
+        anyhow::Ok(units.into_iter().filter(|(_, level)| level != "none").map(|it| it.0).collect::<Vec<_>>())
+    };
+    let mut are = units().await?;
+    are.sort_unstable();
+    assert_eq!(are, ["repo.code", "repo.issues", "repo.wiki"]);
+    for units in [json!(["bogus"]), json!(["repo.code", "repo.bogus"]), json!([])] {
+        place.refused("org_write", team("edit_team", units), "units").await?;
+    }
+    assert_eq!(units().await?.len(), 3);
+    Ok(())
+}
