@@ -144,3 +144,23 @@ async fn a_team_keeps_its_units() -> Result<()> {
     assert_eq!(units().await?.len(), 3);
     Ok(())
 }
+
+#[tokio::test]
+async fn an_argument_has_one_of_its_names() -> Result<()> {
+    let Some(programs) = fixture("gitea: taken", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let place = Place::new(&programs).await?;
+    for title in ["one", "two"] {
+        place.done("issue_write", json!({"method": "create", "title": title})).await?;
+    }
+    for both in [json!({"index": 1, "issue_number": 2}), json!({"issue_number": 2, "index": 1})] {
+        let mut edit = both;
+        edit["title"] = json!("which?");
+        place.refused("edit_issue", edit, "index").await?;
+    }
+    place.done("edit_issue", json!({"index": 1, "issue_number": null, "title": "first"})).await?;
+    place.done("edit_issue", json!({"issue_number": 2, "title": "second"})).await?;
+    for (number, title) in [(1, "first"), (2, "second")] {
+        assert_eq!(place.here(&format!("/issues/{number}")).await?["title"], title);
+    }
+    Ok(())
+}
