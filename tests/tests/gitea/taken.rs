@@ -146,6 +146,67 @@ async fn a_team_keeps_its_units() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_cannot_be_emptied_is_told() -> Result<()> {
+    let Some(programs) = fixture("gitea: taken", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let place = Place::new(&programs).await?;
+    let new = json!({"tag_name": "v1", "target": "main", "title": "One", "body": "notes"});
+    let id = place.done("create_release", new).await?["id"].clone();
+    for field in ["title", "body", "tag_name", "target"] {
+        place.refused("release_write", json!({"method": "edit", "id": id, field: ""}), field).await?;
+    }
+    place.refused("release_write", json!({"method": "edit", "id": id}), "title").await?;
+
+    place.done("milestone_write", json!({"method": "create", "title": "M", "description": "d"})).await?;
+    place.refused("milestone_write", json!({"method": "edit", "id": "M", "title": ""}), "title").await?;
+    place.refused("milestone_write", json!({"method": "edit", "id": "M"}), "title").await?;
+    place.done("milestone_write", json!({"method": "edit", "id": "M", "description": ""})).await?;
+    assert_eq!(place.here("/milestones").await?[0]["description"], "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_label_has_a_name() -> Result<()> {
+    let Some(programs) = fixture("gitea: taken", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let place = Place::new(&programs).await?;
+    let tool = "label_write";
+    for (kind, whose) in [("repo", json!({})), ("org", json!({"org": "takers"}))] {
+        let with = |method: &str, more: Value| {
+            let mut all = whose.clone();
+            all["method"] = json!(format!("{method}_{kind}_label"));
+            for (name, value) in more.as_object().into_iter().flatten() {
+                all[name] = value.clone();
+            }
+            all
+        };
+        place.refused(tool, with("create", json!({"name": " ", "color": "#ff0000"})), "name").await?;
+        let made = place.done(tool, with("create", json!({"name": "bug", "color": "#ff0000"}))).await?;
+        place.refused(tool, with("edit", json!({"id": made["id"], "name": ""})), "name").await?;
+        let message = place.refused(tool, with("edit", json!({"id": made["id"]})), "name").await?;
+        assert!(message.contains("nothing to change"), "{message}");
+    }
+    assert_eq!(place.here("/labels").await?[0]["name"], "bug");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_default_branch_is_one_there_is() -> Result<()> {
+    let Some(programs) = fixture("gitea: taken", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let place = Place::new(&programs).await?;
+    let edit = |more: Value| {
+        let mut all = json!({"method": "edit"});
+        all["default_branch"] = more;
+        all
+    };
+    let message = place.refused("repo_write", edit(json!("nob")), "default_branch").await?;
+    assert!(message.contains("main") && message.contains("nob"), "{message}");
+    place.refused("repo_write", edit(json!(null)), "description").await?;
+    place.done("create_branch", json!({"branch": "side"})).await?;
+    place.done("repo_write", edit(json!("side"))).await?;
+    assert_eq!(place.here("").await?["default_branch"], "side");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_argument_has_one_of_its_names() -> Result<()> {
     let Some(programs) = fixture("gitea: taken", "GANTRY_TEST_GITEA") else { return Ok(()) };
     let place = Place::new(&programs).await?;
