@@ -102,8 +102,18 @@ async fn a_path_with_slashes_too_many_is_the_one_without() -> Result<()> {
 
     let (field, _) = repo.refused(tool, json!({"path": "/", "content": "x"})).await?;
     assert_eq!(field, "path");
-    let (folder, _) = repo.refused("delete_file", json!({"path": "new", "sha": ""})).await?;
-    assert_eq!(folder, "sha");
+    let sha = repo.ask("/git/trees/main").await?.1["tree"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find_map(|it| (it["path"] == "new").then(|| it["sha"].clone()));
+    let (status, error) = repo.call("delete_file", json!({"path": "new", "sha": sha})).await?;
+    assert!(
+        !status.is_success()
+            && error["message"].as_str().is_some_and(|it| it.ends_with("new is still there")),
+        "{error}"
+    );
+    assert!(repo.text("new/deep.txt").await?.is_some());
     Ok(())
 }
 

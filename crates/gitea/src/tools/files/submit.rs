@@ -137,7 +137,7 @@ pub(super) async fn submit(
     #[derive(Deserialize)]
     struct Answer {
         commit: Made,
-        /// In the order of the operations, as long as there is room; null for what was deleted.
+        /// Null for what was deleted.
         files: Option<Vec<Option<Entry>>>,
     }
     let Commit { message, branch_name } = commit;
@@ -152,22 +152,17 @@ pub(super) async fn submit(
             commit.sha
         )));
     }
-    let files = files.unwrap_or_default();
-    for (number, operation) in operations.iter().enumerate().filter(|(_, it)| it.operation == "delete") {
-        let path = &operation.path;
-        let is_there = match files.get(number) {
-            Some(file) => file.is_some(),
-            None => is_there(forge, repo, path, &commit.sha).await?,
-        };
-        if is_there {
+    for Operation { path, .. } in operations.iter().filter(|it| it.operation == "delete") {
+        if is_there(forge, repo, path, &commit.sha).await? {
             let sha = &commit.sha;
             return Err(Error::Unexpected(format!("it made the commit {sha}, but {path} is still there")));
         }
     }
-    let files = files.into_iter().flatten().collect();
+    let files = files.unwrap_or_default().into_iter().flatten().collect();
     Ok(Written { branch: branch.to_owned(), commit: Some(commit), unchanged: None, files })
 }
 
+/// Also as a folder, of which a delete leaves all.
 async fn is_there(forge: &Forge, repo: &Repo, path: &str, commit: &str) -> Result<bool> {
     match find(forge, repo, path, &When { at: Some(commit) }).await {
         Ok(_) => Ok(true),
