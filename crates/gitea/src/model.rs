@@ -5,6 +5,7 @@ pub(crate) mod actions;
 pub(crate) mod brief;
 pub(crate) mod commit;
 pub(crate) mod content;
+pub(crate) mod given;
 pub(crate) mod hook;
 pub(crate) mod issue;
 pub(crate) mod label;

@@ -1,7 +1,9 @@
 //! Every method of every tool of the Gitea server on a real Gitea, with its effect read back through Gitea's API.
 
+mod changes;
 mod lab;
 mod large;
+mod left_out;
 mod logs;
 mod renamed;
 mod reports;

@@ -12,15 +12,15 @@ const PLAIN: [&str; 3] = ["gitea", "gogs", "forgejo"];
 #[derive(Debug, Deserialize)]
 pub(crate) struct Raw {
     id: u64,
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     #[serde(rename = "type")]
     kind: String,
-    config: BTreeMap<String, String>,
+    pub(crate) config: BTreeMap<String, String>,
     pub(crate) events: Vec<String>,
     pub(crate) branch_filter: Option<String>,
     /// Never answered; sent back with an edit, or a forge would forget it.
     pub(crate) authorization_header: Option<String>,
-    active: bool,
+    pub(crate) active: bool,
     updated_at: Option<String>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Raw {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(from = "Raw")]
 pub(crate) struct Hook {
-    id: u64,
+    pub(crate) id: u64,
     name: Option<String>,
     #[serde(rename = "type")]
     kind: String,
@@ -56,6 +56,15 @@ impl From<Raw> for Hook {
             active: raw.active,
             updated_at: raw.updated_at,
         }
+    }
+}
+
+impl Hook {
+    /// Of these events, those that it does not have: `issues_only` is `issues` when a forge tells it.
+    pub(crate) fn lacks<'a>(&self, wanted: &'a [String]) -> Vec<&'a str> {
+        let has = |event: &str| self.events.iter().any(|it| it.eq_ignore_ascii_case(event));
+        let wanted = wanted.iter().map(String::as_str);
+        wanted.filter(|event| !has(event.strip_suffix("_only").unwrap_or(event))).collect()
     }
 }
 

@@ -70,6 +70,31 @@ impl std::ops::Deref for Slashed {
     }
 }
 
+/// A file or folder in a repository, empty for the top; no slashes but those between names. Forges read a file at `/a//b`
+/// all the same, but a change of it they take for done and change nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, description = "")]
+pub(crate) struct FilePath(String);
+
+impl TryFrom<String> for FilePath {
+    type Error = &'static str;
+
+    fn try_from(path: String) -> Result<Self, Self::Error> {
+        let Slashed(path) = path.try_into()?;
+        let names: Vec<_> = path.split('/').filter(|name| !name.is_empty()).collect();
+        Ok(Self(names.join("/")))
+    }
+}
+
+impl std::ops::Deref for FilePath {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A moment in RFC 3339; of a day alone, its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -155,5 +180,22 @@ impl Org {
     /// Where it is.
     pub(crate) fn path(&self) -> Path {
         Path::org(&self.org)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_one_path() {
+        let path = |text: &str| FilePath::try_from(text.to_owned()).map(|path| path.0);
+        for text in ["a/b.txt", "/a/b.txt", "a/b.txt/", "//a///b.txt//"] {
+            assert_eq!(path(text).as_deref(), Ok("a/b.txt"));
+        }
+        assert_eq!(path("/").as_deref(), Ok(""));
+        for bad in ["a/../b", "/./a", "a\nb"] {
+            assert!(path(bad).is_err(), "{bad}");
+        }
     }
 }

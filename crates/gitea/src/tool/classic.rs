@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::arguments::Arguments;
+use crate::error::{Error, Result};
 
 /// What arguments were called when each call had a tool of its own: pairs of the former name and today's.
 const RENAMED: [(&str, &str); 5] = [
@@ -30,9 +31,21 @@ impl Classic {
     }
 
     /// Today's names for what a caller sent; who knows those already may use them.
-    pub(super) fn translate(&self, sent: Map<String, Value>, of: &Arguments) -> Map<String, Value> {
-        let now = |was: String| self.now(&was, of).map(str::to_owned).unwrap_or(was);
-        sent.into_iter().map(|(name, value)| (now(name), value)).collect()
+    ///
+    /// # Errors
+    /// For an argument that is given under both of its names: which of them is meant?
+    pub(super) fn translate(&self, sent: Map<String, Value>, of: &Arguments) -> Result<Map<String, Value>> {
+        let mut named = Map::new();
+        for (name, value) in sent.into_iter().filter(|(_, value)| !value.is_null()) {
+            let now = self.now(&name, of).map_or(name, str::to_owned);
+            let was = self.was(&now, of);
+            if named.contains_key(&now) {
+                let message = format!("{was} is the former name of {now}; give one of them only");
+                return Err(Error::argument(was, message));
+            }
+            named.insert(now, value);
+        }
+        Ok(named)
     }
 
     /// What an argument was called.

@@ -171,7 +171,7 @@ impl Name {
             None => self.tool.choose(&mut arguments)?,
         };
         if let Some(classic) = self.classic() {
-            arguments = classic.translate(arguments, method.settled());
+            arguments = classic.translate(arguments, method.settled())?;
         }
         let whose = match method.name {
             "" => self.name.to_owned(),

@@ -3,12 +3,13 @@
 mod change;
 mod edit;
 mod read;
+mod submit;
 mod window;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::name::Slashed;
+use crate::model::name::FilePath;
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
@@ -36,7 +37,7 @@ pub(super) fn tools() -> Vec<Tool> {
 /// Which file or folder, and when.
 #[derive(Deserialize, JsonSchema)]
 struct At {
-    path: Slashed,
+    path: FilePath,
     /// branch, tag or commit
     #[serde(rename = "ref")]
     at: Option<String>,

@@ -8,9 +8,9 @@ use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
-use crate::model::Deleted;
 use crate::model::label::Label;
 use crate::model::name::{Org, Repo};
+use crate::model::{Deleted, given};
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
@@ -94,6 +94,7 @@ async fn create_org_label(forge: Forge, org: Org, new: New) -> Result<Label> {
 /// A label's name is its natural key, though forges take a second one of the same name: a retry must not make it, and of
 /// two creates at once the later one gives way.
 async fn create(forge: Forge, path: Path, new: New) -> Result<Label> {
+    must_be_a_name(&new.name)?;
     if let Some(label) = first_named(&forge, &path, &new.name).await? {
         return new.settled(label);
     }
@@ -134,11 +135,22 @@ impl New {
 }
 
 async fn edit_repo_label(forge: Forge, repo: Repo, which: Which, edit: Edit) -> Result<Label> {
-    forge.patch(repo.path().at("labels").at(which.id), &edit).await
+    change(forge, repo.path().at("labels").at(which.id), edit).await
 }
 
 async fn edit_org_label(forge: Forge, org: Org, which: Which, edit: Edit) -> Result<Label> {
-    forge.patch(org.path().at("labels").at(which.id), &edit).await
+    change(forge, org.path().at("labels").at(which.id), edit).await
+}
+
+async fn change(forge: Forge, path: Path, edit: Edit) -> Result<Label> {
+    given::something(&edit, &["name", "color", "description"])?;
+    edit.name.as_deref().map_or(Ok(()), must_be_a_name)?;
+    forge.patch(path, &edit).await
+}
+
+/// Forges take a label without one, which nobody can name then.
+fn must_be_a_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() { Err(Error::argument("name", "name is empty")) } else { Ok(()) }
 }
 
 async fn delete_repo_label(forge: Forge, repo: Repo, which: Which) -> Result<Deleted> {

@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::once::{self, Create, Idempotency};
 use crate::forge::{ALL, Forge};
-use crate::model::Deleted;
 use crate::model::milestone::Milestone;
 use crate::model::name::{Repo, Time};
+use crate::model::{Deleted, given};
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
@@ -149,6 +149,7 @@ impl Create for NewMilestone<'_> {
 
 /// What is not given stays. The forge takes the day from a milestone that is sent without one, so it is sent again.
 async fn edit(forge: Forge, repo: Repo, which: Which, mut edit: Edit) -> Result<Milestone> {
+    given::something(&edit, &["title", "description", "state"])?;
     let (path, was) = which.find(&forge, &repo).await?;
     if edit.due_on.is_none() {
         edit.due_on = was.due_on.and_then(|day| Time::try_from(day).ok());
@@ -156,6 +157,7 @@ async fn edit(forge: Forge, repo: Repo, which: Which, mut edit: Edit) -> Result<
     let text = was.description.unwrap_or_default();
     edit.description = edit.description.map(|new| once::kept(&text, new));
     let is: Milestone = forge.patch(path, &edit).await?;
+    given::emptied("title", edit.title.as_deref(), Some(&is.title))?;
     match edit.state {
         Some(state) if Some(state.word()) != is.state.as_deref() => {
             Err(Error::Unexpected(format!("the milestone is not {} all the same", state.word())))

@@ -13,7 +13,7 @@ use crate::forge::once::{self, Create, Idempotency, Marked};
 use crate::forge::{ALL, Forge};
 use crate::model::name::Repo;
 use crate::model::release::Release;
-use crate::model::{Deleted, brief};
+use crate::model::{Deleted, brief, given};
 use crate::tool::Tool;
 
 pub(super) fn tools() -> Vec<Tool> {
@@ -204,13 +204,20 @@ impl New {
     }
 }
 
+/// A text that is empty, forges take for none: what was to go and is still there, is told.
 async fn edit(forge: Forge, repo: Repo, which: Which, mut edit: Edit) -> Result<Release> {
+    given::something(&edit, &["title", "body", "tag_name"])?;
     let path = which.path(&repo);
     if let Some(new) = edit.body.take() {
         let was: Release = forge.get(path.clone()).await?;
         edit.body = Some(once::kept(was.text(), new));
     }
-    forge.patch(path, &edit).await
+    let is: Release = forge.patch(path, &edit).await?;
+    given::emptied("tag_name", edit.tag_name.as_deref(), Some(&is.tag_name))?;
+    given::emptied("target", edit.target.as_deref(), is.target_commitish.as_deref())?;
+    given::emptied("title", edit.title.as_deref(), is.title.as_deref())?;
+    given::emptied("body", edit.body.as_deref(), is.body.as_deref())?;
+    Ok(is)
 }
 
 async fn delete(forge: Forge, repo: Repo, which: Which) -> Result<Deleted> {

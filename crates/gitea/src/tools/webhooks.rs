@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::client::path::Path;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
@@ -95,7 +95,7 @@ struct Subject {
 struct Body {
     #[serde(rename = "type")]
     kind: Option<String>,
-    config: BTreeMap<&'static str, String>,
+    config: BTreeMap<String, String>,
     events: Vec<String>,
     branch_filter: Option<String>,
     authorization_header: Option<String>,
@@ -117,6 +117,7 @@ async fn get(forge: Forge, place: Place, which: Which) -> Result<Hook> {
     forge.get(hooks(&place)?.at(which.id)).await
 }
 
+/// A forge leaves out events that it does not know, and makes a webhook that never fires: that one goes again.
 async fn create(forge: Forge, place: Place, new: New) -> Result<Hook> {
     let New { kind, url, content_type, secret, events, branch_filter, authorization_header, .. } = new;
     let content_type = Some(content_type.unwrap_or_else(|| "json".into()));
@@ -124,31 +125,86 @@ async fn create(forge: Forge, place: Place, new: New) -> Result<Hook> {
         [("url", Some(url)), ("content_type", content_type), ("secret", secret), ("channel", new.channel)];
     let body = Body {
         kind: Some(kind.unwrap_or_else(|| "gitea".into())),
-        config: config.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-        events: events.unwrap_or_else(|| vec!["push".into()]),
+        config: given(config),
+        events: some(events)?.unwrap_or_else(|| vec!["push".into()]),
         branch_filter,
         authorization_header,
         active: Some(new.active.unwrap_or(true)),
         name: new.name,
     };
-    forge.post(hooks(&place)?, &body).await
+    let path = hooks(&place)?;
+    let made: Hook = forge.post(path.clone(), &body).await?;
+    match made.lacks(&body.events).as_slice() {
+        [] => Ok(made),
+        unknown => {
+            forge.delete(path.at(made.id), &ALL).await?;
+            Err(unknown_events(unknown))
+        }
+    }
 }
 
-/// Forges take an edit for the whole of its events, filter and header, so what is to stay is sent along.
+/// Forges take an edit for the whole of its events, filter and header, so what is to stay is sent along. With an event
+/// that the forge does not know, all becomes again what it was.
 async fn edit(forge: Forge, place: Place, which: Which, edit: Edit) -> Result<Hook> {
     let path = hooks(&place)?.at(which.id);
-    let there: Raw = forge.get(path.clone()).await?;
+    let was = Body::from(forge.get::<Raw>(path.clone()).await?);
+    let events = some(edit.events)?;
     let config = [("url", edit.url), ("content_type", edit.content_type)];
     let body = Body {
         kind: None,
-        config: config.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-        events: edit.events.unwrap_or_else(|| hook::returned(there.events)),
-        branch_filter: edit.branch_filter.or(there.branch_filter),
-        authorization_header: edit.authorization_header.or(there.authorization_header),
+        config: given(config),
+        events: events.clone().unwrap_or_else(|| was.events.clone()),
+        branch_filter: edit.branch_filter.or_else(|| was.branch_filter.clone()),
+        authorization_header: edit.authorization_header.or_else(|| was.authorization_header.clone()),
         active: edit.active,
         name: edit.name,
     };
-    forge.patch(path, &body).await
+    let is: Hook = forge.patch(path.clone(), &body).await?;
+    match is.lacks(&events.unwrap_or_default()).as_slice() {
+        [] => Ok(is),
+        unknown => {
+            forge.patch::<Hook>(path, &was).await?;
+            Err(unknown_events(unknown))
+        }
+    }
+}
+
+impl From<Raw> for Body {
+    /// What makes a webhook what it is now.
+    fn from(there: Raw) -> Self {
+        Self {
+            kind: None,
+            config: there.config,
+            events: hook::returned(there.events),
+            branch_filter: there.branch_filter,
+            authorization_header: there.authorization_header,
+            active: Some(there.active),
+            name: there.name,
+        }
+    }
+}
+
+fn given<const N: usize>(config: [(&str, Option<String>); N]) -> BTreeMap<String, String> {
+    config.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// Forges take no events for the default.
+fn some(events: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
+    match events {
+        Some(events) if events.is_empty() => {
+            Err(Error::argument("events", "events is empty: name one, or set active to false"))
+        }
+        events => Ok(events),
+    }
+}
+
+fn unknown_events(names: &[&str]) -> Error {
+    let message = format!(
+        "the forge knows no event {}, and nothing was changed; there are push, create, delete, issues, issue_comment, \
+         pull_request, pull_request_review, release, status, workflow_run and others",
+        kit::clip(&names.join(", "))
+    );
+    Error::argument("events", message)
 }
 
 async fn delete(forge: Forge, place: Place, which: Which) -> Result<Deleted> {

@@ -17,8 +17,12 @@ pub(super) struct Edit {
 /// The text after all edits, one after the other; `field` is where they are among the arguments.
 ///
 /// # Errors
-/// For the first passage that is not there, or there more than once.
-pub(super) fn apply(mut text: String, edits: &[Edit], field: &str, path: &str) -> Result<String> {
+/// For the first passage that is not there, or there more than once, and for edits that leave the text as it is.
+pub(super) fn apply(was: &str, edits: &[Edit], field: &str, path: &str) -> Result<String> {
+    if edits.is_empty() {
+        return Err(Error::argument(field, format!("{field} is empty; nothing was changed")));
+    }
+    let mut text = was.to_owned();
     for (number, Edit { old_string, new_string, replace_all }) in edits.iter().enumerate() {
         let wrong = |what: String| {
             let field = format!("{field}[{number}].old_string");
@@ -36,6 +40,9 @@ pub(super) fn apply(mut text: String, edits: &[Edit], field: &str, path: &str) -
         }
         text = text.replace(old_string.as_str(), new_string);
     }
+    if text == was {
+        return Err(Error::argument(field, format!("{field} change nothing: {path} is like that already")));
+    }
     Ok(text)
 }
 
@@ -50,14 +57,22 @@ mod tests {
     #[test]
     fn edits_follow_each_other() {
         let edits = [edit("a", "bb", true), edit("bbc", "d", false)];
-        assert_eq!(apply("a-ac".into(), &edits, "edits", "f").unwrap(), "bb-d");
+        assert_eq!(apply("a-ac", &edits, "edits", "f").unwrap(), "bb-d");
     }
 
     #[test]
     fn a_passage_must_be_there_once() {
         for (old, told) in [("x", "does not occur"), ("a", "occurs 2 times"), ("", "is empty")] {
-            let error = apply("aba".into(), &[edit(old, "y", false)], "edits", "f").unwrap_err().to_string();
+            let error = apply("aba", &[edit(old, "y", false)], "edits", "f").unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
+    }
+
+    #[test]
+    fn edits_that_change_nothing_are_told() {
+        let error = |edits: &[Edit]| apply("aba", edits, "edits", "f").unwrap_err().to_string();
+        assert!(error(&[]).contains("is empty"));
+        assert!(error(&[edit("b", "b", false)]).contains("like that already"));
+        assert!(error(&[edit("b", "c", false), edit("c", "b", false)]).contains("like that already"));
     }
 }

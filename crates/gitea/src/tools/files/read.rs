@@ -40,6 +40,8 @@ pub(super) struct File {
     lines: Option<u64>,
     start_line: Option<u64>,
     content: Option<String>,
+    /// Said where there is no text to show: an empty text is left out of answers.
+    note: Option<String>,
     truncated: Option<Truncated>,
     /// Said where the text is no UTF-8.
     encoding: Option<&'static str>,
@@ -74,6 +76,7 @@ pub(super) async fn file(forge: Forge, repo: Repo, at: At, part: Part) -> Result
         lines: None,
         start_line: None,
         content: None,
+        note: None,
         truncated: None,
         encoding: None,
         binary: None,
@@ -107,7 +110,12 @@ pub(super) async fn file(forge: Forge, repo: Repo, at: At, part: Part) -> Result
         return Ok(File { binary: Some(true), base64, ..file(entry) });
     }
     let shown = window.show(limit, part.with_lines.unwrap_or(false));
+    let note = shown.text.text.is_empty().then(|| match shown.lines {
+        0 => "the file is empty".to_owned(),
+        lines => format!("there is nothing from there on: the file has {lines} lines"),
+    });
     Ok(File {
+        note,
         lines: Some(shown.lines),
         start_line: Some(shown.start_line),
         content: Some(shown.text.text),

@@ -31,6 +31,9 @@ const UNITS: [&str; 8] = [
     "repo.actions",
 ];
 
+/// What a team reaches only where it is said: what a repository has elsewhere.
+const ELSEWHERE: [&str; 2] = ["repo.ext_issues", "repo.ext_wiki"];
+
 /// Which team.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Which {
@@ -104,7 +107,7 @@ pub(super) async fn create(forge: Forge, org: Org, which: Which, new: Profile) -
         return Err(Error::argument("team", message));
     }
     let level = new.permission.unwrap_or(Level::Read);
-    let units = new.units.unwrap_or_else(|| UNITS.map(str::to_owned).to_vec());
+    let units = new.units.map_or_else(|| Ok(UNITS.map(str::to_owned).to_vec()), known)?;
     let body = Body {
         name: which.team,
         description: new.description,
@@ -130,7 +133,7 @@ pub(super) async fn edit(
     let level = edit.permission.or_else(|| team.level());
     let units = match (edit.units, edit.permission) {
         (None, None) => None,
-        (Some(units), _) => Some(units),
+        (Some(units), _) => Some(known(units)?),
         (None, Some(_)) => Some(team.units()),
     };
     let units_map = match (units, level) {
@@ -179,6 +182,29 @@ pub(super) async fn add_repo(forge: Forge, org: Org, which: Which, repo: InOrg) 
 pub(super) async fn remove_repo(forge: Forge, org: Org, which: Which, repo: InOrg) -> Result<Deleted> {
     forge.remove(repo_path(&forge, &org, &which, &repo).await?).await?;
     Ok(Deleted::of(repo.repo))
+}
+
+/// Units as forges name them, also from their short names. They take what is none of theirs, and the team then reaches
+/// nothing.
+fn known(units: Vec<String>) -> Result<Vec<String>> {
+    let all = || UNITS.into_iter().chain(ELSEWHERE);
+    if units.is_empty() {
+        return Err(Error::argument(
+            "units",
+            "units is empty: name what the team may reach, or leave it out",
+        ));
+    }
+    let known = |unit: String| {
+        let long = if unit.contains('.') { unit.clone() } else { format!("repo.{unit}") };
+        let found = all().find(|it| it.eq_ignore_ascii_case(&long)).map(str::to_owned);
+        found.ok_or_else(|| Error::Unknown {
+            field: "units".into(),
+            what: "unit",
+            name: kit::clip(&unit),
+            candidates: all().map(str::to_owned).collect(),
+        })
+    };
+    units.into_iter().map(known).collect()
 }
 
 async fn repo_path(forge: &Forge, org: &Org, which: &Which, repo: &InOrg) -> Result<Path> {

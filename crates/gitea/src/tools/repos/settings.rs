@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::forge::{ALL, Forge};
+use crate::model::given;
 use crate::model::name::{Name, Repo};
 use crate::model::repository::Repository;
 use crate::tool::Tool;
@@ -63,11 +64,24 @@ async fn get(forge: Forge, repo: Repo) -> Result<Repository> {
     forge.get(repo.path()).await
 }
 
+/// A branch that there is not, forges do not take for the default one, and say nothing.
 async fn edit(forge: Forge, repo: Repo, edit: Edit) -> Result<Repository> {
+    given::something(&edit, &["description", "private", "archived"])?;
     if let Some(name) = &edit.name {
         forge.may_touch(&repo.owner, Some(name))?;
     }
-    forge.patch(repo.path(), &edit).await
+    let is: Repository = forge.patch(repo.path(), &edit).await?;
+    let default = is.default_branch.as_deref().unwrap_or_default();
+    match &edit.default_branch {
+        Some(wanted) if wanted != default => {
+            let wanted = kit::clip(wanted);
+            let message = format!(
+                "{default} is still the default branch: is there a branch {wanted}? What else was given is changed"
+            );
+            Err(Error::argument("default_branch", message))
+        }
+        _ => Ok(is),
+    }
 }
 
 async fn list_topics(forge: Forge, repo: Repo) -> Result<Topics> {
