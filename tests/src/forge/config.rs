@@ -5,6 +5,9 @@ use std::path::Path;
 /// How a request is written down.
 const RECORD: &str = r#"{{.Identity}} {{.ResponseWriter.Status}} {{.Ctx.Req.Method}} {{.Ctx.Req.URL.RequestURI}} {{printf "%q" .Ctx.Req.Header}}"#;
 
+/// Who meets another's lock waits for it here: half a second, as Gitea has it, is short on a busy machine, and the answer
+/// then is 500.
+///
 /// Its `app.ini`, to which it adds secrets of its own at its start. It does not mean to run as root; the services
 /// beside it in these tests do, and what it reads may lie where only root can read.
 pub(super) fn ini(folder: &Path, programs: &Path, port: u16) -> String {
@@ -23,6 +26,7 @@ DISABLE_SSH = true
 [database]
 DB_TYPE = sqlite3
 SQLITE_JOURNAL_MODE = WAL
+SQLITE_TIMEOUT = 20000
 [security]
 INSTALL_LOCK = true
 PASSWORD_HASH_ALGO = pbkdf2$1$10

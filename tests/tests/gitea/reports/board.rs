@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use gantry_tests::forge::Forge;
@@ -37,10 +38,18 @@ impl Board {
         self.forge.post(&self.forge.user("alice").token, &self.path(path), body).await
     }
 
-    /// What a person does to an issue.
+    /// What a person does to an issue; Gitea may be too busy at first.
     pub(crate) async fn edit(&self, number: &Value, change: Value) -> Result<Value> {
         let path = self.path(&format!("/issues/{number}"));
-        self.forge.patch(&self.forge.user("alice").token, &path, change).await
+        let mut tries = 0..5;
+        loop {
+            match self.forge.patch(&self.forge.user("alice").token, &path, change.clone()).await {
+                Err(busy) if tries.next().is_some() && busy.to_string().contains(": 500 ") => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Reports through the server at `host`; it may die meanwhile.
