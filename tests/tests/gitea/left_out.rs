@@ -61,3 +61,52 @@ async fn what_did_not_take_is_told() -> Result<()> {
     }
     Ok(())
 }
+
+/// An edit that took the hidden mark away would make the next repeat of a create a second object.
+#[tokio::test]
+async fn an_edit_keeps_the_key_of_a_create() -> Result<()> {
+    let Some(programs) = fixture("gitea", "GANTRY_TEST_GITEA") else { return Ok(()) };
+    let forge = Forge::start(&programs).await?;
+    let new = json!({"name": "base", "default_branch": "main", "auto_init": true});
+    forge.post(&forge.user("alice").token, "/user/repos", new).await?;
+    let file = json!({"content": "eA==", "message": "m", "branch": "main", "new_branch": "side"});
+    forge.post(&forge.user("alice").token, "/repos/alice/base/contents/new", file).await?;
+    let server = lab::server(&forge, &[]).await?;
+    for (create, new, edit, change, id, argument) in [
+        (
+            "milestone_write",
+            json!({"method": "create", "title": "m"}),
+            "milestone_write",
+            json!({"method": "edit", "description": "anew"}),
+            "id",
+            "id",
+        ),
+        (
+            "create_release",
+            json!({"tag_name": "v1", "target": "main", "title": "r"}),
+            "release_write",
+            json!({"method": "edit", "body": "anew"}),
+            "id",
+            "id",
+        ),
+        (
+            "pull_request_write",
+            json!({"method": "create", "title": "p", "head": "side", "base": "main"}),
+            "pull_request_write",
+            json!({"method": "update", "body": "anew"}),
+            "number",
+            "pull_number",
+        ),
+    ] {
+        let mut new = new;
+        new["idempotency_key"] = "k".into();
+        let made = call(&server.host, create, new.clone()).await?;
+        let mut change = change;
+        change[argument] = made[id].clone();
+        let edited = call(&server.host, edit, change).await?;
+        ensure!(edited[id] == made[id] && edited.to_string().contains("anew"), "{edit}: {edited}");
+        let again = call(&server.host, create, new).await?;
+        ensure!(again[id] == made[id] && again.to_string().contains("anew"), "{create}: {again}");
+    }
+    Ok(())
+}

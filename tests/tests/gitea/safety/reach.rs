@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use gantry_tests::fixture;
 use gantry_tests::forge::Forge;
+use gantry_tests::program::Program;
 use serde_json::{Map, Value, json};
 
 use super::{call, refused};
@@ -108,6 +109,14 @@ async fn forks_outside_the_lists_are_not_touched() -> Result<()> {
     let merge = json!({"method": "merge", "owner": "alice", "repo": "base", "pull_number": number});
     let (status, answer) = call(&server.host, "pull_request_write", &merge, &[]).await?;
     ensure!(status == 200 && answer["merged"] == true, "{answer}");
+    // Whose branch it is may have it deleted though the merge was done before.
+    let args = ["--gitea-host", &forge.url, "--gitea-access-token", bob];
+    let bobs = Program::start("gantry-gitea", &args).await?;
+    forge.get(bob, "/repos/bob/base/branches/side").await?;
+    let (tool, again) = pull("merge", json!({"pull_number": number, "delete_branch": true}));
+    let (status, answer) = call(&bobs.host, tool, &again, &[]).await?;
+    ensure!(status == 200 && answer["merged"] == true, "{answer}");
+    ensure!(forge.get(bob, "/repos/bob/base/branches/side").await.is_err(), "the branch is still there");
     Ok(())
 }
 
