@@ -46,6 +46,7 @@ mod socket;
 mod sticky;
 mod tally;
 mod trace;
+mod turn;
 mod upload;
 mod upstream;
 mod wire;

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 
 use crate::conn::{BUFFER, Conn, Failure};
 use crate::dial::{Dialer, Protocol};
@@ -17,6 +18,7 @@ use crate::relay::Relay;
 use crate::replica::Replica;
 use crate::socket::Socket;
 use crate::tally::Tally;
+use crate::turn;
 use crate::upload::Upload;
 
 /// What happened to a connection this long unused may not have been noticed yet.
@@ -102,11 +104,12 @@ impl Pool {
     ) -> Result<Response<Relay>, Lost> {
         let large = is_large(request.body());
         let hold = Hold::new(self);
+        turn::end().await;
         if let Some(mut conn) = self.reuse().await {
-            let spare = spare(&request);
+            let spare = Spare::of(&request);
             match conn.exchange(request).await {
                 Ok(response) => return self.relay(response, conn, hold, large),
-                Err(Failure::Http(mut failure)) => match failure.take_message().or(spare) {
+                Err(Failure::Http(mut failure)) => match again(&mut failure, spare) {
                     Some(again) if !failure.error().is_parse() => request = again,
                     _ => return Err(self.failure(failure.into_error()).into()),
                 },
@@ -117,11 +120,11 @@ impl Pool {
             Ok(conn) => conn,
             Err(error) => return Err(Lost { error, again: Some(Box::new(request)) }),
         };
-        let spare = if others { spare(&request) } else { None };
+        let spare = if others { Spare::of(&request) } else { None };
         match conn.exchange(request).await {
             Ok(response) => self.relay(response, conn, hold, large),
             Err(Failure::Http(mut failure)) => {
-                let again = failure.take_message().or(spare).filter(|_| !failure.error().is_parse());
+                let again = again(&mut failure, spare).filter(|_| !failure.error().is_parse());
                 Err(Lost { error: self.failure(failure.into_error()), again: again.map(Box::new) })
             }
             Err(Failure::Silence) => Err(self.silence().into()),
@@ -272,14 +275,39 @@ fn is_large(body: &Upload) -> bool {
     body.size_hint().upper().is_none_or(|size| size > BUFFER as u64)
 }
 
-/// The same request once more, where sending it twice is harmless.
-fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if !request.method().is_idempotent() || !request.body().is_end_stream() {
-        return None;
+/// The request to send again: the one that was not sent, or the copy of it.
+fn again(failure: &mut TrySendError<Request<Upload>>, spare: Option<Spare>) -> Option<Request<Upload>> {
+    failure.take_message().or_else(|| spare.map(Spare::into_request))
+}
+
+/// A copy of a request without a body, where sending it twice is harmless. Nearly all are dropped unused, and a list
+/// is cheaper to make than a map.
+struct Spare {
+    method: Method,
+    uri: Uri,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Spare {
+    fn of(request: &Request<Upload>) -> Option<Self> {
+        if !request.method().is_idempotent() || !request.body().is_end_stream() {
+            return None;
+        }
+        let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone()));
+        Some(Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: headers.collect(),
+        })
     }
-    let mut spare = Request::new(Upload::empty());
-    *spare.method_mut() = request.method().clone();
-    *spare.uri_mut() = request.uri().clone();
-    *spare.headers_mut() = request.headers().clone();
-    Some(spare)
+
+    fn into_request(self) -> Request<Upload> {
+        let mut request = Request::new(Upload::empty());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        self.headers.into_iter().for_each(|(name, value)| {
+            request.headers_mut().append(name, value);
+        });
+        request
+    }
 }
