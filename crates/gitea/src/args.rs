@@ -73,6 +73,10 @@ pub struct Args {
     #[arg(long, env = "GANTRY_DOWNLOAD_DIR", value_name = "FOLDER")]
     pub download_dir: Option<PathBuf>,
 
+    /// Largest download to disk
+    #[arg(long, env = "GANTRY_MAX_DOWNLOAD_BYTES", value_name = "BYTES", default_value = "1073741824")]
+    pub max_download_bytes: u64,
+
     /// Largest attachment that is answered inline
     #[arg(long, env = "GITEA_MAX_INLINE_ATTACHMENT_BYTES", value_name = "BYTES", default_value = "5242880")]
     pub max_inline_attachment_bytes: usize,

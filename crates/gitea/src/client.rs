@@ -288,12 +288,7 @@ impl Client {
         }
         let body = self.http.body_within(response, 1 << 20).await.unwrap_or_default();
         let said: Said = serde_json::from_slice(&body).unwrap_or_default();
-        let reason = match bounded(&said.message) {
-            said if said.is_empty() => reason(status),
-            // Where files are changed, Gitea only says that it is not allowed.
-            said if status == StatusCode::LOCKED => format!("{said}; {}", reason(status)),
-            said => said,
-        };
+        let reason = reason(status, bounded(&said.message));
         if let (StatusCode::FORBIDDEN, Some(required)) = (status, missing_scope(&said.message)) {
             return Error::Scope { required };
         }
@@ -353,14 +348,22 @@ fn retry_after(response: &Response) -> Option<Duration> {
     }
 }
 
-/// What a status without a message most often means.
-fn reason(status: StatusCode) -> String {
-    match status.as_u16() {
-        401 => "the token is missing, wrong or expired".to_owned(),
-        403 => "the token's user may not do this".to_owned(),
-        404 => "there is no such object, or the token's user may not see it".to_owned(),
-        423 => "the repository is archived, a mirror or locked".to_owned(),
-        _ => status.canonical_reason().unwrap_or("no reason given").to_owned(),
+/// What the forge said; what its status most often means where that is nothing, or one of its functions' names
+/// (`GetContentsOrList`).
+fn reason(status: StatusCode, said: String) -> String {
+    let means = match status.as_u16() {
+        401 => "the token is missing, wrong or expired",
+        403 => "the token's user may not do this",
+        404 => "there is no such object, or the token's user may not see it",
+        423 => "the repository is archived, a mirror or locked",
+        _ if said.is_empty() => status.canonical_reason().unwrap_or("no reason given"),
+        _ => return said,
+    };
+    match status {
+        _ if !said.contains(char::is_whitespace) => means.to_owned(),
+        // Where files are changed, Gitea only says that it is not allowed.
+        StatusCode::LOCKED => format!("{said}; {means}"),
+        _ => said,
     }
 }
 

@@ -51,7 +51,8 @@ impl Repo {
         let (status, error) = self.call(tool, arguments).await?;
         anyhow::ensure!(status == StatusCode::BAD_REQUEST, "{status}: {error}");
         anyhow::ensure!(self.head().await? == before, "a commit was made all the same: {error}");
-        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
+        let text =
+            |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("no text: {error}"));
         Ok((text(&error["details"]["field"])?, text(&error["message"])?))
     }
 
@@ -107,12 +108,11 @@ async fn a_path_with_slashes_too_many_is_the_one_without() -> Result<()> {
         .into_iter()
         .flatten()
         .find_map(|it| (it["path"] == "new").then(|| it["sha"].clone()));
-    let (status, error) = repo.call("delete_file", json!({"path": "new", "sha": sha})).await?;
-    assert!(
-        !status.is_success()
-            && error["message"].as_str().is_some_and(|it| it.ends_with("new is still there")),
-        "{error}"
-    );
+    let (field, message) = repo.refused("delete_file", json!({"path": "new", "sha": sha})).await?;
+    assert_eq!((field.as_str(), message.contains("new is a folder")), ("path", true), "{message}");
+    let files = json!([{"path": "to.txt", "content": "y\n"}, {"path": "new", "delete": true}]);
+    let (field, message) = repo.refused(tool, write(files)).await?;
+    assert_eq!((field.as_str(), message.contains("new is a folder")), ("files[1].path", true), "{message}");
     assert!(repo.text("new/deep.txt").await?.is_some());
     Ok(())
 }
@@ -145,6 +145,29 @@ async fn a_change_of_nothing_is_told() -> Result<()> {
     let same = json!([{"old_string": "one", "new_string": "one"}]);
     let (field, message) = repo.refused(tool, json!({"files": [{"path": "a.txt", "edits": same}]})).await?;
     assert_eq!((field.as_str(), message.contains("already")), ("files[0].edits", true), "{message}");
+
+    let edits = json!([{"old_string": "one", "new_string": "two"}]);
+    for (mut change, wrong) in [
+        (json!({"path": "gone.txt"}), "path"),
+        (json!({"path": "to.txt", "from_path": "gone.txt"}), "from_path"),
+    ] {
+        change["edits"] = edits.clone();
+        let (field, message) = repo.refused(tool, json!({"files": [change]})).await?;
+        assert_eq!(field, format!("files[0].{wrong}"), "{message}");
+        assert!(message.ends_with("no gone.txt on main"), "{message}");
+    }
+    let (_, sha) = repo.file("a.txt").await?.context("no a.txt")?;
+    let head = repo.head().await?;
+    let same = repo.done(tool, json!({"path": "a.txt", "content": "one\n", "sha": sha})).await?;
+    assert_eq!((&same["unchanged"], repo.head().await?), (&json!(true), head.clone()), "{same}");
+    let side = json!({"path": "a.txt", "content": "one\n", "sha": sha, "new_branch_name": "side"});
+    repo.done(tool, side).await?;
+    assert_eq!(repo.ask("/branches/side").await?.0, StatusCode::OK);
+    let files =
+        json!([{"path": "a.txt", "content": "one\n", "sha": sha}, {"path": "n.txt", "content": "n\n"}]);
+    let written = repo.done(tool, json!({"files": files})).await?;
+    assert_eq!(written["files"].as_array().map(Vec::len), Some(2), "{written}");
+    assert_ne!(repo.head().await?, head);
 
     let files = json!([{"path": "to.txt", "from_path": "gone.txt"}]);
     let (field, message) = repo.refused(tool, json!({"files": files})).await?;

@@ -46,8 +46,14 @@ impl Forge {
     }
 
     /// Writes an answer to its place.
+    ///
+    /// # Errors
+    /// When it is larger than the operator allows, or cannot be written; nothing is left of it then.
     pub(crate) async fn save(&self, mut response: Response, place: Place) -> Result<Downloaded> {
         let Place { folder, file, path } = place;
+        let most = self.args().max_download_bytes;
+        let fits = |bytes: u64| if bytes > most { Err(too_large(most)) } else { Ok(()) };
+        fits(response.content_length().unwrap_or(0))?;
         let (begun, handle) = blocking(move || {
             let begun = NamedTempFile::new_in(folder)?;
             let handle = begun.reopen()?;
@@ -57,9 +63,10 @@ impl Forge {
         let mut handle = tokio::fs::File::from_std(handle);
         let (mut bytes, mut digest) = (0, Sha256::new());
         while let Some(chunk) = self.chunk(&mut response).await? {
+            bytes += chunk.len() as u64;
+            fits(bytes)?;
             handle.write_all(&chunk).await.map_err(|error| failure(&error))?;
             digest.update(&chunk);
-            bytes += chunk.len() as u64;
         }
         handle.sync_all().await.map_err(|error| failure(&error))?;
         match blocking(move || Ok(begun.persist_noclobber(file))).await? {
@@ -104,6 +111,12 @@ impl Place {
         }
         Ok(Self { folder, file, path })
     }
+}
+
+fn too_large(most: u64) -> Error {
+    let message =
+        format!("it is larger than the {most} bytes of --max-download-bytes (GANTRY_MAX_DOWNLOAD_BYTES)");
+    ToolError::new(Code::Forbidden, message).with("setting", "GANTRY_MAX_DOWNLOAD_BYTES").into()
 }
 
 fn taken(path: &str) -> Error {

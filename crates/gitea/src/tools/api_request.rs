@@ -19,6 +19,8 @@ use crate::tool::Tool;
 const MAX_ANSWER: usize = 8 << 20;
 /// What is nobody's, and may be read although this server is confined to some owners.
 const NOBODYS: [&str; 3] = ["/version", "/user", "/settings/api"];
+/// What makes a request somebody else's, where it stands in a query.
+const IDENTITIES: [&str; 3] = ["sudo", "token", "access_token"];
 /// Where a body names an owner.
 const OWNERS: [&str; 4] = ["owner", "organization", "new_owner", "repo_owner"];
 
@@ -124,10 +126,14 @@ impl Asked {
         Ok(path)
     }
 
-    /// Lists become a pair for each item.
+    /// Lists become a pair for each item. Who asks is no matter of the query.
     fn query(&self) -> Result<Vec<(&str, String)>> {
         let mut query = vec![];
         for (name, value) in self.query.iter().flatten() {
+            if IDENTITIES.iter().any(|it| it.eq_ignore_ascii_case(name)) {
+                let message = format!("{name} would act as somebody else; requests are made as their caller");
+                return Err(Error::argument(format!("query.{name}"), message));
+            }
             let values = match value {
                 Value::Array(values) => values.as_slice(),
                 one => std::slice::from_ref(one),

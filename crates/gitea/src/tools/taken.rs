@@ -45,6 +45,18 @@ impl<'a> From<&'a Pull> for Shown<'a> {
 }
 
 impl Expected {
+    /// With no deadline then, where one is to be taken away.
+    ///
+    /// # Errors
+    /// For a new one beside it: only one can be meant.
+    pub(super) fn without_deadline(&mut self, remove: Option<bool>) -> Result<()> {
+        if remove == Some(true) && self.deadline.replace(None).is_some() {
+            let message = "deadline and remove_deadline: true are both given; only one can be meant";
+            return Err(Error::argument("remove_deadline", message));
+        }
+        Ok(())
+    }
+
     /// Sees to it that an issue or a pull request does.
     ///
     /// # Errors

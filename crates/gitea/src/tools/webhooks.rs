@@ -81,6 +81,14 @@ struct Edit {
     name: Option<String>,
 }
 
+impl Edit {
+    fn is_empty(&self) -> bool {
+        let Self { url, content_type, events, branch_filter, authorization_header, active, name } = self;
+        let texts = [url, content_type, branch_filter, authorization_header, name];
+        texts.iter().all(|it| it.is_none()) && events.is_none() && active.is_none()
+    }
+}
+
 /// Of which branch, tag or commit a test tells.
 #[skip_serializing_none]
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -147,6 +155,9 @@ async fn create(forge: Forge, place: Place, new: New) -> Result<Hook> {
 /// that the forge does not know, all becomes again what it was.
 async fn edit(forge: Forge, place: Place, which: Which, edit: Edit) -> Result<Hook> {
     let path = hooks(&place)?.at(which.id);
+    if edit.is_empty() {
+        return Err(Error::argument("url", "nothing to change: give url, events, active or another field"));
+    }
     let was = Body::from(forge.get::<Raw>(path.clone()).await?);
     let events = some(edit.events)?;
     let config = [("url", edit.url), ("content_type", edit.content_type)];

@@ -180,18 +180,18 @@ mod tests {
     const NEW: &str = "the new key that has at least 32 bytes of material";
     const OLD: &str = "the old key that has at least 32 bytes of material";
 
-    fn file(keys: &[&str]) -> PathBuf {
-        let file = std::env::temp_dir().join(format!("gantry-vouch-{}", uuid::Uuid::new_v4()));
-        std::fs::write(&file, keys.join("\n")).expect("a file");
+    fn file(keys: &[&str]) -> tempfile::TempPath {
+        let file = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
+        std::fs::write(&file, keys.join("\n")).expect("written");
         file
     }
 
     fn voucher(keys: &[&str]) -> Voucher {
-        Voucher::read("--edge-key-file", file(keys)).expect("keys")
+        Voucher::read("--edge-key-file", file(keys).to_path_buf()).expect("keys")
     }
 
     fn verifier(keys: &[&str], slug: &str) -> Verifier {
-        Verifier::read("--trust-edge-key-file", file(keys), slug).expect("keys")
+        Verifier::read("--trust-edge-key-file", file(keys).to_path_buf(), slug).expect("keys")
     }
 
     fn principal() -> Principal {
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_bad_key_file_is_refused_by_its_setting() {
         for (lines, why) in [(&["short"][..], "line 1: 5 bytes"), (&["# none"], "no key")] {
-            let error = Voucher::read("--edge-key-file", file(lines)).err().expect("refused");
+            let error = Voucher::read("--edge-key-file", file(lines).to_path_buf()).err().expect("refused");
             let error = format!("{error:#}");
             assert!(error.contains("--edge-key-file") && error.contains(why), "{error}");
         }

@@ -47,6 +47,10 @@ async fn get(lab: &Lab) -> Result<()> {
     for bad in ["/../../user/settings", "/repos/a/b%2f..%2f..%2fc", "//example.com/x", "/user?x=1", ""] {
         assert_eq!(lab.refused_as(json!({"path": bad})).await?["details"]["field"], "path", "{bad}");
     }
+    for name in ["sudo", "Sudo", "token", "access_token"] {
+        let error = lab.refused_as(json!({"path": "/user", "query": {name: "alice"}})).await?;
+        assert_eq!(error["details"]["field"], format!("query.{name}"), "{error}");
+    }
     let error = lab.refused_as(json!({"path": "/repos/alice/none"})).await?;
     assert_eq!(error["details"]["status"], 404, "{error}");
     secrets_stay(lab, &repo).await?;

@@ -8,7 +8,7 @@ use http::{Request, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, Row, row};
+use crate::lab::{self, Lab, Row, row};
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -99,6 +99,18 @@ async fn download(lab: &Lab) -> Result<()> {
     for out in ["../out.txt", "/tmp/out.txt"] {
         assert_eq!(lab.refused(to(out.into())).await?["details"]["field"], "output_path");
     }
+
+    // No further than the operator lets it.
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path().to_str().context("UTF-8")?;
+    let small = lab::server(&lab.forge, &["--download-dir", dir, "--max-download-bytes", "299999"]).await?;
+    let wanted = json!({
+        "owner": "alice", "repo": lab.repo, "method": "download", "issue_number": number,
+        "attachment_id": binary["id"], "output_path": "large.zip",
+    });
+    let (_, error) = lab::call(&small.host, "attachment_read", &wanted).await?;
+    assert_eq!(error["details"]["setting"], "GANTRY_MAX_DOWNLOAD_BYTES", "{error}");
+    assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
 
     // Of another repository it is none of this one's.
     let other = format!("{}-other", lab.repo);

@@ -317,6 +317,7 @@ async fn update(lab: &Lab) -> Result<()> {
         (json!({"title": "x", "assignees": ["bob"]}), "assignees[0]"),
         (json!({"title": "x", "state": "done"}), "state"),
         (json!({"title": ""}), "title"),
+        (json!({"deadline": "2030-01-02", "remove_deadline": true}), "remove_deadline"),
         (json!({}), "title"),
     ] {
         let mut wrong = wrong;

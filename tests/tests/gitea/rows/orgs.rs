@@ -185,6 +185,8 @@ async fn edit_team(lab: &Lab) -> Result<()> {
         (&json!(true), &json!("read")),
         "{there}"
     );
+    let error = company.refused(json!({"team": "crew"})).await?;
+    assert_eq!(error["details"]["field"], "name", "nothing to change: {error}");
     company.call(json!({"team": "crew", "permission": "write", "name": "band"})).await?;
     let there = company.team().await?;
     let units = &there["units_map"];

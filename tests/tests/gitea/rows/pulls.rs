@@ -281,6 +281,13 @@ async fn update(lab: &Lab) -> Result<()> {
     lab.here(json!({"pull_number": 1, "milestone": "0"})).await?;
     assert_eq!(lab.get("/pulls/1").await?["milestone"], Value::Null);
     assert_eq!(lab.get("/pulls/1").await?["title"], "New");
+    lab.here(json!({"pull_number": 1, "deadline": "2030-01-02"})).await?;
+    let both = json!({"pull_number": 1, "deadline": "2031-01-02", "remove_deadline": true});
+    assert_eq!(lab.refused(both).await?["details"]["field"], "remove_deadline");
+    let due = lab.get("/pulls/1").await?["due_date"].clone();
+    assert!(due.as_str().is_some_and(|day| day.starts_with("2030-01-02")), "{due}");
+    lab.here(json!({"pull_number": 1, "remove_deadline": true})).await?;
+    assert_eq!(lab.get("/pulls/1").await?["due_date"], Value::Null);
     lab.here(json!({"pull_number": 1, "state": "closed"})).await?;
     assert_eq!(lab.get("/pulls/1").await?["state"], "closed");
     Ok(())

@@ -124,6 +124,7 @@ async fn edit(lab: &Lab) -> Result<()> {
     );
     assert_eq!(events, [r#""issues""#, r#""push""#], "{there}");
     assert_eq!(there["authorization_header"], format!("Bearer {SECRET}"));
+    assert_eq!(lab.refused(json!({"id": id})).await?["details"]["field"], "url", "nothing to change");
     let error = lab.refused(json!({"id": id, "secret": SECRET})).await?;
     assert_eq!(error["details"]["field"], "secret", "forges keep it as it is: {error}");
     Ok(())

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::edit::{self, Edit};
 use super::read::{Found, When, decode, find};
@@ -60,11 +61,23 @@ pub(super) async fn write(forge: Forge, repo: Repo, commit: Commit, write: Write
         _ => return Err(Error::argument("path", "give either path with content or edits, or files")),
     };
     once_each(&changes)?;
-    let mut operations = vec![];
+    let (mut operations, mut same) = (vec![], vec![]);
     for (field, change) in changes {
-        operations.push(change.operation(&forge, &repo, &commit, field).await?);
+        // Edits that change nothing have been refused, and a new branch is made also for files as they were.
+        let may_be_so = change.content.is_some() && new_branch_name.is_none();
+        let operation = change.operation(&forge, &repo, &commit, field).await?;
+        let there = if may_be_so { operation.so_already(&forge, &repo, &commit).await } else { None };
+        match there {
+            Some(entry) => same.push(entry),
+            None => operations.push(operation),
+        }
     }
-    settle(&forge, &repo, &commit, new_branch_name.as_deref(), operations).await
+    if operations.is_empty() {
+        return Ok(Written::unchanged(commit.branch_name, same));
+    }
+    let mut written = settle(&forge, &repo, &commit, new_branch_name.as_deref(), operations).await?;
+    written.files.extend(same);
+    Ok(written)
 }
 
 pub(super) async fn delete(forge: Forge, repo: Repo, commit: Commit, delete: Delete) -> Result<Written> {
@@ -114,14 +127,23 @@ impl Change {
         let Self { path, content, edits, sha, from_path, delete } = self;
         let sha = sha.filter(|sha| !sha.is_empty()); // Gitea would replace whatever is there
         let (operation, content, sha) = match (content, edits, delete.unwrap_or(false)) {
-            (None, None, true) if from_path.is_none() => ("delete", None, sha),
+            (None, None, true) if from_path.is_none() => {
+                let there = find(forge, repo, &path, &When { at: Some(&commit.branch_name) }).await;
+                if let Ok(Found::Folder(_)) = there {
+                    let message = format!("{} is a folder; what is in it goes file by file", &*path);
+                    return Err(Error::argument(format!("{field}path"), message));
+                }
+                ("delete", None, sha)
+            }
             (Some(content), None, false) => {
                 let knows = sha.is_some() || from_path.is_some();
                 (if knows { "update" } else { "create" }, Some(content), sha)
             }
             (None, Some(edits), false) => {
                 let from = from_path.as_ref().unwrap_or(&path);
-                let (text, is) = text(forge, repo, &commit.branch_name, from).await?;
+                let name = if from_path.is_some() { "from_path" } else { "path" };
+                let (text, is) =
+                    text(forge, repo, &commit.branch_name, from, &format!("{field}{name}")).await?;
                 if let Some(expected) = sha.filter(|expected| *expected != is) {
                     return Err(changed(from, &is, &expected));
                 }
@@ -140,13 +162,26 @@ impl Change {
     }
 }
 
-/// A file's text and sha, for edits.
-async fn text(forge: &Forge, repo: &Repo, branch: &str, path: &FilePath) -> Result<(String, String)> {
-    let unfit =
-        |why: &str| Error::argument("path", format!("{} is {why}, which no edit can change", &**path));
-    let entry = match find(forge, repo, path, &When { at: Some(branch) }).await? {
-        Found::One(entry) => entry,
-        Found::Folder(_) => return Err(unfit("a folder")),
+/// A file's text and sha, for edits; `field` is the argument that names it.
+async fn text(
+    forge: &Forge,
+    repo: &Repo,
+    branch: &str,
+    path: &FilePath,
+    field: &str,
+) -> Result<(String, String)> {
+    let unfit = |why: &str| Error::argument(field, format!("{} is {why}, which no edit can change", &**path));
+    let entry = match find(forge, repo, path, &When { at: Some(branch) }).await {
+        Ok(Found::One(entry)) => entry,
+        Ok(Found::Folder(_)) => return Err(unfit("a folder")),
+        Err(error) if error.is_missing() => {
+            let branch_path = repo.path().at("branches").below(branch);
+            return Err(match forge.look::<IgnoredAny>(branch_path).await? {
+                Some(_) => Error::argument(field, format!("there is no {} on {branch}", &**path)),
+                None => error,
+            });
+        }
+        Err(error) => return Err(error),
     };
     if entry.lfs_oid.is_some() {
         return Err(unfit("kept in LFS"));

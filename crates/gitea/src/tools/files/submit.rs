@@ -27,7 +27,7 @@ pub(super) struct Written {
     /// Absent where the files were so before.
     commit: Option<Made>,
     unchanged: Option<bool>,
-    files: Vec<Entry>,
+    pub(super) files: Vec<Entry>,
 }
 
 /// A commit, as an answer to a change names it.
@@ -61,7 +61,24 @@ struct Body<'a> {
     files: &'a [Operation],
 }
 
+impl Written {
+    /// No commit was needed.
+    pub(super) fn unchanged(branch: String, files: Vec<Entry>) -> Self {
+        Self { branch, commit: None, unchanged: Some(true), files }
+    }
+}
+
 impl Operation {
+    /// The file it would write, where that has this content and is the one that the caller has seen: Gitea would make
+    /// a commit that changes nothing.
+    pub(super) async fn so_already(&self, forge: &Forge, repo: &Repo, commit: &Commit) -> Option<Entry> {
+        if self.from_path.is_some() || self.sha.is_none() {
+            return None;
+        }
+        let there = self.there(forge, repo, &commit.branch_name).await?;
+        (self.sha.as_ref() == Some(&there.sha) && self.content == there.content).then_some(there)
+    }
+
     /// The file that must be there.
     fn source(&self) -> &str {
         self.from_path.as_ref().unwrap_or(&self.path)
@@ -113,7 +130,7 @@ pub(super) async fn settle(
         return Err(refusal);
     }
     if rest.is_empty() && branch == target {
-        return Ok(Written { branch: target.to_owned(), commit: None, unchanged: Some(true), files: same });
+        return Ok(Written::unchanged(target.to_owned(), same));
     }
     if rest.is_empty() || !is_of_file {
         return Err(refusal);

@@ -179,9 +179,7 @@ pub(super) async fn update(
         expect_unchanged(&was, expected)?;
     }
     let (mut sent, mut expected) = fields.resolved(&forge, &repo).await?;
-    if edit.remove_deadline == Some(true) {
-        expected.deadline = Some(None);
-    }
+    expected.without_deadline(edit.remove_deadline)?;
     sent.body = sent.body.map(|body| in_place_of(was.body.as_deref().unwrap_or_default(), body));
     let labels = sent.labels.take();
     sent.title = edit.title;

@@ -57,6 +57,17 @@ pub(super) struct Profile {
     can_create_org_repo: Option<bool>,
 }
 
+impl Profile {
+    fn is_empty(&self) -> bool {
+        let Self { description, permission, units, includes_all_repositories, can_create_org_repo } = self;
+        let flags = [includes_all_repositories, can_create_org_repo];
+        description.is_none()
+            && permission.is_none()
+            && units.is_none()
+            && flags.iter().all(|it| it.is_none())
+    }
+}
+
 /// Its next name.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Rename {
@@ -129,6 +140,10 @@ pub(super) async fn edit(
     rename: Rename,
     edit: Profile,
 ) -> Result<Team> {
+    if rename.name.is_none() && edit.is_empty() {
+        let message = "nothing to change: give name, description, permission, units or another field";
+        return Err(Error::argument("name", message));
+    }
     let team = find(&forge, &org, &which.team).await?;
     let level = edit.permission.or_else(|| team.level());
     let units = match (edit.units, edit.permission) {

@@ -193,9 +193,7 @@ pub(super) async fn update(
     };
     let body = edit.body.map(|new| once::kept(was.as_ref().map(Marked::text).unwrap_or_default(), new));
     let (details, mut expected) = details.resolved(&forge, &repo).await?;
-    if edit.remove_deadline == Some(true) {
-        expected.deadline = Some(None);
-    }
+    expected.without_deadline(edit.remove_deadline)?;
     let mut sent = Sent {
         title,
         body,
