@@ -184,23 +184,30 @@ def run(folder: Path, plan: Plan) -> list[Contender]:
             still[name] = tool(replayed, name, call), direct("replay itself", again, name, path, needles[name])
         # Gitea needs milliseconds where the servers need microseconds: less load tells as much.
         plan = replace(plan, rounds=max(2, plan.rounds - 1))
-        slow_ones = [contender for all in real.values() for contender in all]
-        take_turns(slow_ones, plan, CONNECTIONS)
-        quick_ones = [contender for all in still.values() for contender in all]
-        take_turns(quick_ones, plan, CONNECTIONS)
+        take_turns(each(real), plan, CONNECTIONS)
+        take_turns(each(still), plan, CONNECTIONS)
 
-    rounds = f"rounds: {plan.rounds} of {plan.seconds} s"
-    table(f"gitea: issues of one repository; {rounds}; Gitea shares the second core with the load", slow_ones)
-    table("the same answers of Gitea's, replayed by an nginx", quick_ones)
+    report(plan, server, real, still)
     print(f"\n  the peer is {versions('gitea-mcp', 'fastmcp', 'mcp', 'uvicorn', interpreter=peer / 'bin/python')}")
     print("  its get_issue also asks for the comments: two requests where the others make one")
-    print("  what a call adds is lost in Gitea's own spread of milliseconds: the replay tells it")
+    return each(real) + each(still)
+
+
+def each(groups: dict[str, tuple[Contender, ...]]) -> list[Contender]:
+    return [contender for group in groups.values() for contender in group]
+
+
+def report(plan: Plan, server: Contender, real: dict, still: dict):
+    """What Gitea's own spread of milliseconds hides of what a call adds, the replay tells."""
+    rounds = f"rounds: {plan.rounds} of {plan.seconds} s"
+    table(f"gitea: issues of one repository; {rounds}; Gitea shares the second core with the load", each(real))
+    table("the same answers of Gitea's, replayed by an nginx", each(still))
+    print()
     for name, (own, other, itself) in real.items():
         ratios(f"{name} by the peer", own, other)
         cheaper = ratio(other, own, 16, "cpu")
         verdict(f"{name}: ≥ 10 times the peer's calls per CPU second at c=16", cheaper, lambda it: it >= 10)
         for what, added in (("Gitea's", gap(own, itself, 1, "p50")), ("the replay's", gap(*still[name], 1, "p50"))):
             verdict(f"{name}: added to {what} own p50 at c=1 < 200 µs", added, lambda it: it < 200, " µs")
-    verdict("idle RSS < 10 MB", real["list"][0].idle, lambda it: it < 10, " MB")
+    verdict("idle RSS < 10 MB", each(real)[0].idle, lambda it: it < 10, " MB")
     verdict("ready in < 7 ms", server.start * 1e3, lambda it: it < 7, " ms")
-    return slow_ones + quick_ones
