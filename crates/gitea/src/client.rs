@@ -307,7 +307,14 @@ impl Client {
 }
 
 /// Reads a JSON answer.
+///
+/// # Errors
+/// For what is none; an empty one is that of an object of another kind, like an event that has a comment's number.
 pub(crate) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    if bytes.is_empty() {
+        let message = "there is no such object; that number is something else's".to_owned();
+        return Err(Error::Refused { status: StatusCode::NOT_FOUND, message });
+    }
     serde_json::from_slice(bytes).map_err(|error| Error::Unexpected(kit::clip(&error.to_string())))
 }
 

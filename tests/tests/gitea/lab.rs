@@ -48,7 +48,7 @@ pub(crate) struct Lab {
     pub(crate) number: usize,
     /// The server's folder for downloads.
     pub(crate) downloads: PathBuf,
-    host: String,
+    pub(crate) host: String,
     tool: &'static str,
     method: &'static str,
     classic: Option<&'static str>,

@@ -95,6 +95,65 @@ impl std::ops::Deref for FilePath {
     }
 }
 
+/// What people call something: without blanks around it, which forges take away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, description = "")]
+pub(crate) struct Title(String);
+
+impl Title {
+    /// Forges cut longer ones (models/issues/issue.go), where they do not refuse them.
+    const MOST_BYTES: usize = 255;
+}
+
+impl TryFrom<String> for Title {
+    type Error = &'static str;
+
+    fn try_from(title: String) -> Result<Self, Self::Error> {
+        match title.trim() {
+            "" => Err("is empty"),
+            title if title.len() > Self::MOST_BYTES => Err("is longer than the 255 bytes that forges keep"),
+            title => Ok(Self(title.to_owned())),
+        }
+    }
+}
+
+impl std::ops::Deref for Title {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of a branch or a tag that is to be made, as git has it (git-check-ref-format).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, description = "")]
+pub(crate) struct NewRef(String);
+
+impl TryFrom<String> for NewRef {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let forbidden = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+        let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+        let whole = !name.contains("..") && !name.contains("@{") && !name.ends_with('.') && name != "@";
+        if whole && !name.contains(forbidden) && name.split('/').all(part) {
+            return Ok(Self(name));
+        }
+        Err("is no name that git allows: it holds a blank, .., or one of ~^:?*[\\@{, or begins or ends badly")
+    }
+}
+
+impl std::ops::Deref for NewRef {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A moment in RFC 3339; of a day alone, its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]

@@ -1,4 +1,5 @@
-//! Empty fields tell a model nothing and cost it: they go. `items` stays, so that an empty list is one.
+//! Empty fields tell a model nothing and cost it: they go. `items` stays, so that an empty list is one, and so does the `json`
+//! of others.
 //!
 //! It is done on the text of an answer, in one pass: a tree of a large answer would cost more than all else about it.
 
@@ -37,7 +38,7 @@ impl<'a> Pass<'a> {
             }
             let name = self.copy(string_end(self.rest));
             self.copy(1);
-            if self.value() && name != r#""items""# {
+            if self.value() && !matches!(name, r#""items""# | r#""json""#) {
                 self.to.truncate(member);
             }
         }
@@ -106,7 +107,7 @@ mod tests {
         match value {
             Value::Object(fields) => {
                 let fields = fields.into_iter().map(|(name, value)| (name, pruned(value)));
-                fields.filter(|(name, value)| name == "items" || !is_empty(value)).collect()
+                fields.filter(|(name, value)| name == "items" || name == "json" || !is_empty(value)).collect()
             }
             Value::Array(items) => items.into_iter().map(pruned).collect(),
             other => other,
@@ -122,7 +123,7 @@ mod tests {
             any::<f64>().prop_map(Value::from),
             text.clone().prop_map(Value::from),
         ];
-        let name = prop_oneof![Just("items".to_owned()), text];
+        let name = prop_oneof![Just("items".to_owned()), Just("json".to_owned()), text];
         leaf.prop_recursive(4, 32, 4, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

@@ -9,7 +9,7 @@ use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
 use crate::model::commit::Branch;
-use crate::model::name::{Repo, Slashed};
+use crate::model::name::{NewRef, Repo, Slashed};
 use crate::tool::Tool;
 use crate::tools::commits;
 
@@ -34,7 +34,7 @@ pub(super) fn tools() -> Vec<Tool> {
 
 #[derive(Deserialize, JsonSchema)]
 struct New {
-    branch: Slashed,
+    branch: NewRef,
     old_branch: Option<String>,
 }
 
@@ -47,7 +47,7 @@ struct Old {
 #[derive(Deserialize, JsonSchema)]
 struct Renamed {
     branch: Slashed,
-    new_name: Slashed,
+    new_name: NewRef,
 }
 
 async fn list(forge: Forge, repo: Repo, paging: Paging) -> Result<Page<Branch>> {

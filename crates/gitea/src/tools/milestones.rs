@@ -10,7 +10,7 @@ use crate::forge::list::{Page, Paging};
 use crate::forge::once::{self, Create, Idempotency};
 use crate::forge::{ALL, Forge};
 use crate::model::milestone::Milestone;
-use crate::model::name::{Repo, Time};
+use crate::model::name::{Repo, Time, Title};
 use crate::model::{Deleted, given};
 use crate::tool::Tool;
 
@@ -78,7 +78,7 @@ enum State {
 #[skip_serializing_none]
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct New {
-    title: String,
+    title: Title,
     description: Option<String>,
     due_on: Option<Time>,
     state: Option<State>,
@@ -88,7 +88,7 @@ struct New {
 #[skip_serializing_none]
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Edit {
-    title: Option<String>,
+    title: Option<Title>,
     description: Option<String>,
     due_on: Option<Time>,
     state: Option<State>,
@@ -157,7 +157,6 @@ async fn edit(forge: Forge, repo: Repo, which: Which, mut edit: Edit) -> Result<
     let text = was.description.unwrap_or_default();
     edit.description = edit.description.map(|new| once::kept(&text, new));
     let is: Milestone = forge.patch(path, &edit).await?;
-    given::emptied("title", edit.title.as_deref(), Some(&is.title))?;
     match edit.state {
         Some(state) if Some(state.word()) != is.state.as_deref() => {
             Err(Error::Unexpected(format!("the milestone is not {} all the same", state.word())))

@@ -11,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::once::{self, Create, Idempotency, Marked};
 use crate::forge::{ALL, Forge};
-use crate::model::name::Repo;
+use crate::model::name::{NewRef, Repo, Title};
 use crate::model::release::Release;
 use crate::model::{Deleted, brief, given};
 use crate::tool::Tool;
+use crate::tools::commits;
 
 pub(super) fn tools() -> Vec<Tool> {
     vec![
@@ -63,12 +64,12 @@ pub(super) fn tools() -> Vec<Tool> {
 #[skip_serializing_none]
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct New {
-    tag_name: String,
+    tag_name: NewRef,
     /// branch or commit
     #[serde(rename(serialize = "target_commitish"))]
     target: String,
     #[serde(rename(serialize = "name"))]
-    title: String,
+    title: Title,
     #[serde(rename(serialize = "draft"))]
     is_draft: Option<bool>,
     #[serde(rename(serialize = "prerelease"))]
@@ -157,7 +158,9 @@ async fn whole(forge: &Forge, path: Path) -> Result<Release> {
 /// So many of the newest are looked through for a key.
 const RECENT: &str = "50";
 
+/// Of a tag that is there, forges believe any target.
 async fn create(forge: Forge, repo: Repo, mut new: New, once: Idempotency) -> Result<Release> {
+    commits::resolve(&forge, &repo, Some(&new.target)).await?;
     let mark = once.mark(&new)?;
     if let Some(mark) = &mark {
         new.body = Some(mark.below(new.body.as_deref().unwrap_or_default()));
@@ -196,7 +199,7 @@ impl Create for NewRelease<'_> {
 
 impl New {
     fn is_like(&self, there: &Release) -> bool {
-        self.title == there.title.as_deref().unwrap_or_default()
+        *self.title == *there.title.as_deref().unwrap_or_default()
             && self.target == there.target_commitish.as_deref().unwrap_or_default()
             && self.body.as_deref().unwrap_or_default() == there.body.as_deref().unwrap_or_default()
             && self.is_draft.unwrap_or(false) == there.draft
@@ -208,6 +211,9 @@ impl New {
 async fn edit(forge: Forge, repo: Repo, which: Which, mut edit: Edit) -> Result<Release> {
     given::something(&edit, &["title", "body", "tag_name"])?;
     let path = which.path(&repo);
+    if let Some(target) = edit.target.as_deref().filter(|target| !target.is_empty()) {
+        commits::resolve(&forge, &repo, Some(target)).await?;
+    }
     if let Some(new) = edit.body.take() {
         let was: Release = forge.get(path.clone()).await?;
         edit.body = Some(once::kept(was.text(), new));

@@ -12,7 +12,7 @@ use crate::forge::once::{Create, Idempotency};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
 use crate::model::name::Repo;
-use crate::model::pull::{Review, ReviewComment};
+use crate::model::pull::{ChangedFile, Review, ReviewComment};
 use crate::model::user::User;
 use crate::tool::Tool;
 
@@ -113,6 +113,9 @@ async fn create(forge: Forge, repo: Repo, which: Which, new: New, once: Idempote
             return Err(Error::argument(field, message));
         }
     }
+    if let (Some(comments), None) = (&new.comments, &new.commit_id) {
+        all_in_diff(&forge, &repo, &which, comments).await?;
+    }
     let event = event(new.state.as_deref().unwrap_or("PENDING"))?;
     let mut sent = Sent { event, body: new.body, commit_id: new.commit_id, comments: new.comments };
     let mark = once.mark(&sent)?;
@@ -122,6 +125,25 @@ async fn create(forge: Forge, repo: Repo, which: Which, new: New, once: Idempote
     let create = NewReview { path: which.path(&repo).at("reviews"), sent };
     let made = forge.once(&create.path, mark.as_ref(), &create).await?;
     forge.get(which.review(&repo, made.id)).await
+}
+
+/// Forges take a comment on any file, and show it nowhere when that is none of the pull request's.
+async fn all_in_diff(forge: &Forge, repo: &Repo, which: &Which, comments: &[NewComment]) -> Result<()> {
+    if comments.is_empty() {
+        return Ok(());
+    }
+    let files: Vec<ChangedFile> = forge.whole(which.path(repo).at("files"), &ALL).await?;
+    let is_changed = |path: &String| {
+        files.iter().any(|file| file.filename == *path || file.previous_filename.as_ref() == Some(path))
+    };
+    match comments.iter().position(|comment| !is_changed(&comment.path)) {
+        Some(number) => {
+            let path = kit::clip(&comments[number].path);
+            let message = format!("{path} is none of the files that this pull request changes");
+            Err(Error::argument(format!("comments[{number}].path"), message))
+        }
+        None => Ok(()),
+    }
 }
 
 struct NewReview {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::commit::Tag;
-use crate::model::name::{Repo, Slashed};
+use crate::model::name::{NewRef, Repo, Slashed};
 use crate::model::{Deleted, brief};
 use crate::tool::Tool;
 use crate::tools::commits;
@@ -32,7 +32,7 @@ pub(super) fn tools() -> Vec<Tool> {
 
 #[derive(Deserialize, JsonSchema)]
 struct New {
-    tag_name: Slashed,
+    tag_name: NewRef,
     target: Option<String>,
     message: Option<String>,
 }
@@ -68,9 +68,11 @@ async fn create(forge: Forge, repo: Repo, new: New) -> Result<Tag> {
     }
     let target = commits::resolve(&forge, &repo, new.target.as_deref()).await?;
     let message = new.message.as_deref();
+    // git keeps no blanks at the ends of lines.
+    let lines = |text: &str| text.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     let alike = |there: &Tag| {
-        let says = there.message.as_deref().unwrap_or_default().trim();
-        there.commit.sha == target && message.is_none_or(|message| message.trim() == says)
+        let says = lines(there.message.as_deref().unwrap_or_default());
+        there.commit.sha == target && message.is_none_or(|message| lines(message) == says)
     };
     let different = |there: &Tag| {
         let (name, at) = (&there.name, &there.commit.sha);

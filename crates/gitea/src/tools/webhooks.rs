@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
+use crate::model::given;
 use crate::model::hook::{self, Hook, Raw};
 use crate::model::name::Repo;
 use crate::model::place::Place;
@@ -68,7 +69,8 @@ struct New {
 }
 
 /// What is to become of a webhook. Forges keep its secret.
-#[derive(Deserialize, JsonSchema)]
+#[skip_serializing_none]
+#[derive(Deserialize, Serialize, JsonSchema)]
 struct Edit {
     #[schemars(extend("format" = "password"))]
     url: Option<String>,
@@ -79,14 +81,6 @@ struct Edit {
     authorization_header: Option<String>,
     active: Option<bool>,
     name: Option<String>,
-}
-
-impl Edit {
-    fn is_empty(&self) -> bool {
-        let Self { url, content_type, events, branch_filter, authorization_header, active, name } = self;
-        let texts = [url, content_type, branch_filter, authorization_header, name];
-        texts.iter().all(|it| it.is_none()) && events.is_none() && active.is_none()
-    }
 }
 
 /// Of which branch, tag or commit a test tells.
@@ -155,9 +149,7 @@ async fn create(forge: Forge, place: Place, new: New) -> Result<Hook> {
 /// that the forge does not know, all becomes again what it was.
 async fn edit(forge: Forge, place: Place, which: Which, edit: Edit) -> Result<Hook> {
     let path = hooks(&place)?.at(which.id);
-    if edit.is_empty() {
-        return Err(Error::argument("url", "nothing to change: give url, events, active or another field"));
-    }
+    given::something(&edit, &["url", "events", "active"])?;
     let was = Body::from(forge.get::<Raw>(path.clone()).await?);
     let events = some(edit.events)?;
     let config = [("url", edit.url), ("content_type", edit.content_type)];

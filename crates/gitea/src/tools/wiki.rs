@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
-use crate::model::name::{Repo, Slashed};
+use crate::model::name::{Repo, Slashed, Title};
 use crate::model::wiki::{Known, PageText, Raw, Revision};
 use crate::tool::Tool;
 
@@ -56,7 +56,7 @@ struct Part {
 /// A new page.
 #[derive(Deserialize, JsonSchema)]
 struct New {
-    title: Slashed,
+    title: Title,
     content: String,
     message: Option<String>,
 }
@@ -64,7 +64,7 @@ struct New {
 /// What is to become of a page.
 #[derive(Deserialize, JsonSchema)]
 struct Edit {
-    title: Option<Slashed>,
+    title: Option<Title>,
     content: Option<String>,
     message: Option<String>,
 }
@@ -153,7 +153,7 @@ fn body<'a>(title: &'a str, content: &str, message: Option<String>) -> Body<'a> 
 /// The address of a page. In it forges write a blank as a dash and mark titles that hold dashes (`a-b.-`), so that such
 /// a name may be a title as well as an address, and of two pages: the title counts first.
 async fn find(forge: &Forge, repo: &Repo, name: &str) -> Result<String> {
-    if !name.contains('-') && !name.ends_with(".md") {
+    if !name.contains(['-', '%']) && !name.ends_with(".md") {
         return Ok(name.to_owned());
     }
     let all = all(forge, repo).await?;

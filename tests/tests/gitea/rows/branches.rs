@@ -30,6 +30,8 @@ async fn create_branch(lab: &Lab) -> Result<()> {
     assert_eq!(lab.get("/branches/from/sha").await?["commit"]["id"], json!(side));
     let again = lab.here(json!({"branch": "from/side", "old_branch": "side"})).await?;
     assert_eq!(again["commit"]["id"], json!(side));
+    let error = lab.refused(json!({"branch": "feat/ä ü"})).await?;
+    assert_eq!(error["details"]["field"], "branch", "{error}");
     let error = lab.refused(json!({"branch": "from/side"})).await?;
     assert_eq!(error["details"]["field"], "branch", "{error}");
     let error = lab.refused(json!({"branch": "x", "old_branch": "nowhere"})).await?;

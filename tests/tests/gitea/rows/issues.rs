@@ -197,6 +197,12 @@ async fn get_comment(lab: &Lab) -> Result<()> {
     let read = lab.here(json!({"comment_id": id})).await?;
     assert_eq!((&read["body"], &read["user"]), (&json!("one"), &json!("alice")), "{read}");
     assert_eq!(lab.refused(json!({"comment_id": 999_999})).await?["details"]["status"], 404);
+    // An event of the issue has a comment's number, and Gitea answers nothing for it.
+    label(lab, "bug").await?;
+    lab.post(&format!("/issues/{number}/labels"), json!({"labels": ["bug"]})).await?;
+    let event = lab.get(&format!("/issues/{number}/timeline")).await?[1]["id"].clone();
+    let error = lab.refused(json!({"comment_id": event})).await?;
+    assert_eq!(error["details"]["status"], 404, "{error}");
     Ok(())
 }
 
@@ -224,6 +230,9 @@ async fn get_blocking(lab: &Lab) -> Result<()> {
 async fn create(lab: &Lab) -> Result<()> {
     let (bug, mile) = (label(lab, "bug").await?, milestone(lab, "1.0").await?);
     label(lab, "later").await?;
+    for title in ["", "  ", &"x".repeat(256)] {
+        assert_eq!(lab.refused(json!({"title": title})).await?["details"]["field"], "title", "{title:?}");
+    }
     let dry = lab.here(json!({"title": "x", "labels": ["bug"], "dry_run": true})).await?;
     assert_eq!((&dry["dry_run"], lab.get("/issues").await?), (&json!(true), json!([])), "{dry}");
     let new = json!({
@@ -443,6 +452,8 @@ async fn add_dependency(lab: &Lab) -> Result<()> {
     let waits_for = lab.get(&format!("/issues/{one}/dependencies")).await?;
     assert_eq!(each(&waits_for, "number"), [two.to_string()]);
     assert_eq!(each(&lab.get(&format!("/issues/{one}/blocks")).await?, "number"), [three.to_string()]);
+    let error = lab.refused(json!({"issue_number": one, "related_issue_number": one})).await?;
+    assert_eq!(error["details"]["field"], "related_issue_number", "{error}");
     let error = lab.refused(json!({"issue_number": one, "related_issue_number": 99})).await?;
     assert_eq!(error["details"]["status"], 404, "{error}");
     Ok(())

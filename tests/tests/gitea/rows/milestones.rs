@@ -59,6 +59,10 @@ async fn create(lab: &Lab) -> Result<()> {
     assert!(there[0]["due_on"].as_str().is_some_and(|day| day.starts_with("2030-01-02")), "{there}");
     let error = lab.refused(json!({"title": "2.0", "idempotency_key": "k"})).await?;
     assert_eq!(error["details"]["field"], "idempotency_key", "{error}");
+    // One with such a title hides all issues from Gitea's own lists.
+    for title in ["", "  ", "\t"] {
+        assert_eq!(lab.refused(json!({"title": title})).await?["details"]["field"], "title", "{title:?}");
+    }
     let error = lab.refused(json!({"title": "2.0", "due_on": "tomorrow"})).await?;
     assert_eq!(error["details"]["field"], "due_on", "{error}");
     Ok(())

@@ -201,6 +201,7 @@ async fn edit_team(lab: &Lab) -> Result<()> {
 
 async fn delete_team(lab: &Lab) -> Result<()> {
     let company = Company::new(lab).await?;
+    assert_eq!(company.refused(json!({"team": "Owners"})).await?["details"]["field"], "team");
     company.call(json!({"team": "crew"})).await?;
     assert_eq!(company.status(&format!("/teams/{}", company.team)).await?, 404);
     company.refused(json!({"team": "crew"})).await?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use gantry_tests::forge::User;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, Row, row};
+use crate::lab::{self, Lab, Row, row};
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -288,6 +288,10 @@ async fn update(lab: &Lab) -> Result<()> {
     assert!(due.as_str().is_some_and(|day| day.starts_with("2030-01-02")), "{due}");
     lab.here(json!({"pull_number": 1, "remove_deadline": true})).await?;
     assert_eq!(lab.get("/pulls/1").await?["due_date"], Value::Null);
+    for title in ["", "  ", &"x".repeat(256)] {
+        let error = lab.refused(json!({"pull_number": 1, "title": title})).await?;
+        assert_eq!(error["details"]["field"], "title", "{error}");
+    }
     lab.here(json!({"pull_number": 1, "state": "closed"})).await?;
     assert_eq!(lab.get("/pulls/1").await?["state"], "closed");
     Ok(())
@@ -320,6 +324,8 @@ async fn merge(lab: &Lab) -> Result<()> {
         (&json!("head_commit_id"), &sha),
         "{error}"
     );
+    let error = lab.refused(json!({"pull_number": 1, "merge_style": "bogus"})).await?;
+    assert_eq!(error["details"]["field"], "merge_style", "{error}");
     assert_eq!(lab.get("/pulls/1").await?["merged"], false);
 
     // At once, though Gitea has not yet looked into whether it can be done.
@@ -336,6 +342,10 @@ async fn merge(lab: &Lab) -> Result<()> {
         merged["merge_commit_sha"],
         "a retry changes nothing"
     );
+    let base =
+        json!({"owner": "alice", "repo": lab.repo, "method": "update", "pull_number": 1, "base": "nowhere"});
+    let (_, error) = lab::call(&lab.host, "pull_request_write", &base).await?;
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("stays on main")), "{error}");
 
     not_ready(lab).await
 }

@@ -50,8 +50,16 @@ async fn create_release(lab: &Lab) -> Result<()> {
     assert_eq!(lab.here(keyed).await?["id"], made["id"], "the key finds it again");
     let other = json!({"tag_name": "v5", "target": "main", "title": "Five", "idempotency_key": "four"});
     assert_eq!(lab.refused(other).await?["details"]["field"], "idempotency_key");
-    let nowhere = json!({"tag_name": "v3", "target": "nowhere", "title": "Three"});
-    assert_eq!(lab.refused(nowhere).await?["details"]["status"], 404);
+    lab.post("/tags", json!({"tag_name": "tagged", "target": "main"})).await?;
+    for tag in ["v3", "tagged"] {
+        let nowhere = json!({"tag_name": tag, "target": "nowhere", "title": "Three"});
+        assert_eq!(lab.refused(nowhere).await?["details"]["status"], 404, "{tag}");
+        assert_eq!(lab.status(&format!("/releases/tags/{tag}")).await?, 404, "{tag}");
+    }
+    for title in [" ", &"x".repeat(256)] {
+        let new = json!({"tag_name": "v3", "target": "main", "title": title});
+        assert_eq!(lab.refused(new).await?["details"]["field"], "title");
+    }
     Ok(())
 }
 

@@ -48,7 +48,20 @@ async fn report_failure(lab: &Lab) -> Result<()> {
                        "occurrence_id": without_id["occurrence_id"]});
     assert_eq!(lab.here(retry).await?["action"], "unchanged", "the id that was answered is good for a retry");
 
-    refuses_what_is_wrong(lab, &report("4")).await
+    refuses_what_is_wrong(lab, &report("4")).await?;
+    makes_one_though_lists_are_empty(lab).await
+}
+
+/// With such a milestone Gitea lists no issues at all: what was made is not found, and must not be made again.
+async fn makes_one_though_lists_are_empty(lab: &Lab) -> Result<()> {
+    lab.post("/milestones", json!({"title": ""})).await?;
+    assert_eq!(lab.get("/issues?state=all").await?, json!([]), "Gitea does so no more; this can go");
+    let count = async || anyhow::Ok(lab.get("").await?["open_issues_count"].as_u64());
+    let before = count().await?;
+    let error = lab.refused(json!({"title": "t", "body": "b", "fingerprint": "unseen"})).await?;
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("it made issue")), "{error}");
+    assert_eq!(count().await?, before.map(|before| before + 1));
+    Ok(())
 }
 
 async fn refuses_what_is_wrong(lab: &Lab, good: &Value) -> Result<()> {

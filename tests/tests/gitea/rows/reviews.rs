@@ -49,6 +49,12 @@ async fn create(lab: &Lab) -> Result<()> {
     lines.sort_unstable();
     assert_eq!(lines, [(Some("README.md"), Some(0), Some(1)), (Some("topic.txt"), Some(2), Some(0))]);
 
+    let ghost = json!([{"path": "topic.txt", "body": "a", "new_line_num": 1}, {"path": "none.txt", "body": "b", "new_line_num": 1}]);
+    let reviews = lab.get("/pulls/1/reviews").await?;
+    let error = lab.refused(json!({"pull_number": 1, "state": "COMMENT", "comments": ghost})).await?;
+    assert_eq!(error["details"]["field"], "comments[1].path", "{error}");
+    assert_eq!(lab.get("/pulls/1/reviews").await?, reviews);
+
     let keyed = json!({"pull_number": 1, "state": "COMMENT", "body": "Once.", "idempotency_key": "k1"});
     let first = lab.here(keyed.clone()).await?;
     assert_eq!(lab.here(keyed).await?["id"], first["id"]);

@@ -28,6 +28,12 @@ async fn create_tag(lab: &Lab) -> Result<()> {
         (&main, Some("the first"))
     );
     assert_eq!(lab.here(new).await?["id"], there["id"], "a retry succeeds");
+    let blanks = json!({"tag_name": "v/2", "target": "main", "message": "one \r\n\r\ntwo  "});
+    assert_eq!(lab.here(blanks.clone()).await?["id"], lab.here(blanks).await?["id"]);
+    for name in ["rel/1 0", "x..y", ".x", "x.lock", "a/", "x^", "@", "x@{1}", "x."] {
+        let error = lab.refused(json!({"tag_name": name, "target": "main"})).await?;
+        assert_eq!(error["details"]["field"], "tag_name", "{name}: {error}");
+    }
     lab.forge.push(lab.alice(), &format!("alice/{}", lab.repo), "main", &[("file", b"x")]).await?;
     for other in [json!({"tag_name": "v/1"}), json!({"tag_name": "v/1", "target": main, "message": "other"})]
     {

@@ -64,6 +64,11 @@ async fn get(lab: &Lab) -> Result<()> {
     assert_eq!(rest["content"], json!({"text": "line\n"}), "{rest}");
     page(lab, "C++ & 50%.md", "odd").await?;
     assert_eq!(lab.here(json!({"pageName": "C++ & 50%.md"})).await?["content"]["text"], "odd");
+    page(lab, "日本 100%", "odd").await?;
+    for known in lab.get("/wiki/pages").await?.as_array().into_iter().flatten() {
+        let got = lab.here(json!({"pageName": known["sub_url"]})).await?;
+        assert_eq!(got["title"], known["title"], "{known}");
+    }
     lab.refused(json!({"pageName": "none"})).await?;
     lab.refused(json!({"pageName": "../secret"})).await?;
     Ok(())
@@ -106,7 +111,14 @@ async fn update(lab: &Lab) -> Result<()> {
     lab.here(json!({"pageName": TITLES[1], "title": "Home"})).await?;
     assert_eq!(content(lab, "Home").await?, "new", "a rename keeps the content");
     assert_eq!(lab.status(&format!("/wiki/page/{}", ADDRESSES[1])).await?, 404);
-    lab.refused(json!({"pageName": "Home", "title": TITLES[0]})).await?;
+    for title in [TITLES[0].to_owned(), format!(" {} ", TITLES[0]), String::new(), " ".into()] {
+        let error = lab.refused(json!({"pageName": "Home", "title": title, "content": "lost"})).await?;
+        assert_eq!(error["details"]["field"], "title", "{title:?}: {error}");
+    }
+    assert_eq!(
+        (content(lab, "Home").await?, content(lab, ADDRESSES[0]).await?),
+        ("new".into(), "new".into())
+    );
     lab.refused(json!({"pageName": "none", "content": "x"})).await?;
     assert_eq!(lab.get("/wiki/pages").await?.as_array().map(Vec::len), Some(2));
     Ok(())

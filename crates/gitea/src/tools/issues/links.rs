@@ -52,6 +52,10 @@ async fn change(forge: &Forge, method: Method, repo: &Repo, which: &Which, link:
     let (owner, name) = (link.related_owner.as_ref(), link.related_repo.as_ref());
     let (owner, name) = (owner.unwrap_or(&repo.owner), name.unwrap_or(&repo.repo));
     forge.may_touch(owner, Some(name))?;
+    let same_repo = owner.eq_ignore_ascii_case(&repo.owner) && name.eq_ignore_ascii_case(&repo.repo);
+    if method == Method::POST && same_repo && link.related_issue_number == which.issue_number {
+        return Err(Error::argument("related_issue_number", "an issue cannot wait for itself"));
+    }
     let path = link.dependency_type.path(repo, which);
     let adds = method == Method::POST;
     let body = json!({"owner": owner, "repo": name, "index": link.related_issue_number});

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::forge::once::{self, Create, Idempotency};
 use crate::forge::{ALL, Forge};
 use crate::model::issue::{Comment, Issue};
-use crate::model::name::{Name, Repo, Time};
+use crate::model::name::{Name, Repo, Time, Title};
 use crate::tools::report_failure;
 use crate::tools::taken::Expected;
 
@@ -23,13 +23,13 @@ const RECENT: &str = "50";
 /// A new issue.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct New {
-    title: String,
+    title: Title,
 }
 
 /// What is to become of an issue.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Edit {
-    title: Option<String>,
+    title: Option<Title>,
     /// open or closed
     state: Option<State>,
     remove_deadline: Option<bool>,
@@ -75,7 +75,7 @@ pub(super) struct Text {
 #[skip_serializing_none]
 #[derive(Serialize)]
 struct Sent {
-    title: Option<String>,
+    title: Option<Title>,
     body: Option<String>,
     state: Option<State>,
     assignees: Option<Vec<Name>>,
@@ -192,9 +192,6 @@ pub(super) async fn update(
             "title",
             "nothing to change: give title, body, state, labels or another field",
         ));
-    }
-    if sent.title.as_ref().is_some_and(|title| title.trim().is_empty()) {
-        return Err(Error::argument("title", "title is empty"));
     }
     if let Some(labels) = labels {
         forge.put::<IgnoredAny>(path.clone().at("labels"), &json!({"labels": labels})).await?;

@@ -14,10 +14,14 @@ use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
 use crate::model::access::Level;
+use crate::model::given;
 use crate::model::name::{Name, Org};
 use crate::model::repository::Repository;
 use crate::model::team::Team;
 use crate::model::user::User;
+
+/// The team that every organisation has.
+const OWNERS: &str = "Owners";
 
 /// What a team reaches unless it is said.
 const UNITS: [&str; 8] = [
@@ -47,7 +51,8 @@ pub(super) struct InOrg {
 }
 
 /// What a team is like.
-#[derive(Deserialize, JsonSchema)]
+#[skip_serializing_none]
+#[derive(Deserialize, Serialize, JsonSchema)]
 pub(super) struct Profile {
     description: Option<String>,
     permission: Option<Level>,
@@ -55,17 +60,6 @@ pub(super) struct Profile {
     units: Option<Vec<String>>,
     includes_all_repositories: Option<bool>,
     can_create_org_repo: Option<bool>,
-}
-
-impl Profile {
-    fn is_empty(&self) -> bool {
-        let Self { description, permission, units, includes_all_repositories, can_create_org_repo } = self;
-        let flags = [includes_all_repositories, can_create_org_repo];
-        description.is_none()
-            && permission.is_none()
-            && units.is_none()
-            && flags.iter().all(|it| it.is_none())
-    }
 }
 
 /// Its next name.
@@ -140,9 +134,8 @@ pub(super) async fn edit(
     rename: Rename,
     edit: Profile,
 ) -> Result<Team> {
-    if rename.name.is_none() && edit.is_empty() {
-        let message = "nothing to change: give name, description, permission, units or another field";
-        return Err(Error::argument("name", message));
+    if rename.name.is_none() {
+        given::something(&edit, &["name", "description", "permission", "units"])?;
     }
     let team = find(&forge, &org, &which.team).await?;
     let level = edit.permission.or_else(|| team.level());
@@ -171,6 +164,9 @@ pub(super) async fn edit(
 
 pub(super) async fn delete(forge: Forge, org: Org, which: Which) -> Result<Deleted> {
     let team = find(&forge, &org, &which.team).await?;
+    if team.is(OWNERS) {
+        return Err(Error::argument("team", "without its owners nobody could look after an organization"));
+    }
     forge.remove(team.path()).await?;
     Ok(Deleted::of(team.name))
 }

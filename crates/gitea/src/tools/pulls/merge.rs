@@ -20,6 +20,9 @@ use crate::model::pull::Pull;
 const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(250);
 
+const STYLES: [&str; 6] =
+    ["merge", "rebase", "rebase-merge", "squash", "fast-forward-only", "manually-merged"];
+
 /// How to merge.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct How {
@@ -82,6 +85,10 @@ struct Compared {
 pub(super) async fn merge(forge: Forge, repo: Repo, which: Which, how: How) -> Result<Merged> {
     let pull: Pull = forge.get(which.path(&repo)).await?;
     pull.must_have_head(how.head_commit_id.as_deref())?;
+    if let Some(style) = how.merge_style.as_deref().filter(|style| !STYLES.contains(style)) {
+        let message = format!("there is no style {}; there are {}", kit::clip(style), STYLES.join(", "));
+        return Err(Error::argument("merge_style", message));
+    }
     if how.delete_branch == Some(true) {
         forge.may_change_head(&pull)?;
     }

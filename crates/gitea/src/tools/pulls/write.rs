@@ -12,7 +12,7 @@ use crate::client::path::Path;
 use crate::error::{Error, Result};
 use crate::forge::Forge;
 use crate::forge::once::{self, Create, Idempotency, Marked};
-use crate::model::name::{Name, Repo, Slashed, Time};
+use crate::model::name::{Name, Repo, Slashed, Time, Title};
 use crate::model::pull::Pull;
 use crate::tools::taken::Expected;
 
@@ -26,7 +26,7 @@ const DRAFTS: [&str; 2] = ["WIP:", "[WIP]"];
 /// A new pull request.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct New {
-    title: String,
+    title: Title,
     /// branch, or owner:branch of a fork
     head: Slashed,
     base: Slashed,
@@ -38,7 +38,7 @@ pub(super) struct New {
 /// What is to become of one.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Edit {
-    title: Option<String>,
+    title: Option<Title>,
     body: Option<String>,
     base: Option<Slashed>,
     state: Option<String>,
@@ -64,7 +64,7 @@ pub(super) struct Details {
 #[skip_serializing_none]
 #[derive(Default, Serialize)]
 struct Sent {
-    title: Option<String>,
+    title: Option<Title>,
     body: Option<String>,
     head: Option<Slashed>,
     base: Option<Slashed>,
@@ -89,7 +89,10 @@ pub(super) async fn create(
     forge.may_touch_branch(&new.head, &repo.owner)?;
     forge.users("reviewers", new.reviewers.as_deref().unwrap_or_default()).await?;
     forge.teams(&repo, "team_reviewers", new.team_reviewers.as_deref().unwrap_or_default()).await?;
-    let title = details.draft.map_or_else(|| new.title.clone(), |draft| titled(&new.title, draft));
+    let title = match details.draft {
+        Some(draft) => titled(&new.title, draft)?,
+        None => new.title,
+    };
     let (details, expected) = details.resolved(&forge, &repo).await?;
     let mut sent = Sent {
         title: Some(title),
@@ -169,7 +172,7 @@ impl NewPull<'_> {
 
     fn is_like(&self, pull: &Pull) -> bool {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        self.sent.title.as_ref() == Some(&pull.title) && text(&self.sent.body) == text(&pull.body)
+        self.sent.title.as_deref() == Some(&pull.title) && text(&self.sent.body) == text(&pull.body)
     }
 }
 
@@ -187,8 +190,8 @@ pub(super) async fn update(
         true => Some(forge.get(which.path(&repo)).await?),
         false => None,
     };
-    let title = match (edit.title.as_ref().or(was.as_ref().map(|it| &it.title)), details.draft) {
-        (Some(title), Some(draft)) => Some(titled(title, draft)),
+    let title = match (edit.title.as_deref().or(was.as_ref().map(|it| it.title.as_str())), details.draft) {
+        (Some(title), Some(draft)) => Some(titled(title, draft)?),
         _ => edit.title,
     };
     let body = edit.body.map(|new| once::kept(was.as_ref().map(Marked::text).unwrap_or_default(), new));
@@ -208,9 +211,6 @@ pub(super) async fn update(
             "title",
             "nothing to change: give title, body, state, labels or another field",
         ));
-    }
-    if sent.title.as_ref().is_some_and(|title| title.trim().is_empty()) {
-        return Err(Error::argument("title", "title is empty"));
     }
     // Only as an issue does a pull request let go of its milestone.
     if sent.milestone == Some(0) {
@@ -237,10 +237,11 @@ async fn turn(forge: &Forge, repo: &Repo, which: &Which, state: &str) -> Result<
 
 async fn change(forge: &Forge, repo: &Repo, which: &Which, sent: &Sent) -> Result<Pull> {
     let pull: Pull = forge.patch(which.path(repo), sent).await?;
-    match &sent.state {
-        Some(state) if pull.state != *state => {
-            Err(Error::Unexpected(format!("pull request {} stays {}", pull.number, pull.state)))
-        }
+    let stays = |is: &str| Err(Error::Unexpected(format!("pull request {} stays {is}", pull.number)));
+    match (&sent.state, &sent.base) {
+        (Some(state), _) if pull.state != *state => stays(&pull.state),
+        // Of one that is merged, forges take any.
+        (_, Some(base)) if *pull.base.name != **base => stays(&format!("on {}", pull.base.name)),
         _ => Ok(pull),
     }
 }
@@ -280,13 +281,14 @@ impl Details {
 }
 
 /// The title of a draft, or of what is none any more.
-fn titled(title: &str, draft: bool) -> String {
+fn titled(title: &str, draft: bool) -> Result<Title> {
     let begins = |prefix: &&&str| title.get(..prefix.len()).is_some_and(|it| it.eq_ignore_ascii_case(prefix));
-    match (DRAFTS.iter().find(begins), draft) {
+    let title = match (DRAFTS.iter().find(begins), draft) {
         (None, true) => format!("{DRAFT}{title}"),
         (Some(prefix), false) => title.get(prefix.len()..).unwrap_or_default().trim_start().to_owned(),
         (Some(_), true) | (None, false) => title.to_owned(),
-    }
+    };
+    Title::try_from(title).map_err(|why| Error::argument("title", format!("title {why}")))
 }
 
 #[cfg(test)]
@@ -302,7 +304,7 @@ mod tests {
             ("x", false, "x"),
             ("ü", true, "WIP: ü"),
         ] {
-            assert_eq!(titled(title, draft), expected);
+            assert_eq!(&*titled(title, draft).expect("a title"), expected);
         }
     }
 }

@@ -28,7 +28,7 @@ use super::mark::{Digest, Mark};
 use super::text::{self, Occurrence};
 use super::{Action, Reported, Shown};
 use crate::client::path::Path;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::forge::{ALL, Forge};
 use crate::model::label::Label;
 use crate::model::name::Repo;
@@ -131,7 +131,15 @@ impl Report {
                 let _: Issue = self.forge.patch(self.at(issue.number), &json!({"state": "open"})).await?;
                 done.reopened = Some(issue.number);
             }
-            None => self.create(closed.last().map(|issue| issue.number), done).await?,
+            None => match done.created {
+                // Each round would make one more.
+                Some(number) => {
+                    let message =
+                        format!("it made issue {number}, but lists none of the repository's issues");
+                    return Err(Error::Unexpected(message));
+                }
+                None => self.create(closed.last().map(|issue| issue.number), done).await?,
+            },
         }
         Ok(None)
     }
