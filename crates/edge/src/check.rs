@@ -9,13 +9,13 @@ use crate::Args;
 use crate::dial::{Dialer, Protocol};
 use crate::fleet::Fleet;
 use crate::replica::Replica;
-use crate::server::Settled;
+use crate::server::{self, Settled};
 
-/// Does all that a start does but listening, and dials every server.
+/// Does all that a start does, listening for a moment too, and dials every server.
 pub(crate) fn check(args: &Args, invocation: &Invocation) -> anyhow::Result<Report> {
     let settings = invocation.settings();
     let report = |refusal, findings| Report { program: crate::NAME.into(), settings, refusal, findings };
-    let settled = match Settled::new(args) {
+    let settled = match Settled::new(args).and_then(|settled| server::open(args).map(|_| settled)) {
         Ok(settled) => settled,
         Err(error) => return Ok(report(Some(error), vec![])),
     };

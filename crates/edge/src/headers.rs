@@ -104,6 +104,10 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Makes the server's headers the edge's own towards the client.
 pub(crate) fn to_client(headers: &mut HeaderMap) {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // It has the last word on where the answer ends (RFC 9112, 6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
     remove(headers, is_of_one_hop);
 }
 

@@ -16,6 +16,7 @@ use kit::telemetry::TelemetryArgs;
 use kit::tls::TlsArgs;
 
 use identity::IdentityArgs;
+use server::Settled;
 
 mod answer;
 mod check;
@@ -180,20 +181,26 @@ fn limit(text: &str) -> Result<Duration, humantime::DurationError> {
 }
 
 /// Runs the edge until SIGTERM or SIGINT, then until the requests in flight are done; or does what its subcommand
-/// says. Exit code 2 for a command line that cannot be read, 1 for what fails.
+/// says. Exit code 2 for settings that cannot be read or that a start refuses, 1 for what fails.
 pub fn run() -> ExitCode {
     let invocation = Invocation::read(Args::command());
     let args: Args = invocation.arguments();
-    let ended = kit::log::init(&args.log).and_then(|()| {
+    let refused = |error| (error, 2);
+    let failed = |error| (error, 1);
+    let ended = kit::log::init(&args.log).map_err(refused).and_then(|()| {
         invocation.warn();
         match &args.verb {
-            None => server::run(args).map(|()| ExitCode::SUCCESS),
-            Some(verb) => perform(verb, &args, &invocation),
+            None => {
+                let settled = Settled::new(&args).map_err(refused)?;
+                let listeners = server::open(&args).map_err(refused)?;
+                server::run(args, settled, listeners).map(|()| ExitCode::SUCCESS).map_err(failed)
+            }
+            Some(verb) => perform(verb, &args, &invocation).map_err(failed),
         }
     });
-    ended.unwrap_or_else(|error| {
+    ended.unwrap_or_else(|(error, code)| {
         eprintln!("{NAME}: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(code)
     })
 }
 

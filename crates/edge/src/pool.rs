@@ -44,27 +44,36 @@ pub(crate) struct Pool {
     /// Requests whose answers have not ended.
     busy: Cell<usize>,
     probing: Cell<bool>,
+    /// Connections that broke under a request. A server that dies closes the others one after the other, and who is
+    /// sent on one of them would be lost too: none is kept that was there before.
+    breaks: Cell<u64>,
     lines: Lines,
 }
 
 /// One request's hold on its replica, until its answer has ended.
-pub(crate) struct Hold(Rc<Pool>);
+pub(crate) struct Hold {
+    pool: Rc<Pool>,
+    /// When it began.
+    breaks: u64,
+}
 
 impl Hold {
     fn new(pool: &Rc<Pool>) -> Self {
         pool.busy.set(pool.busy.get() + 1);
-        Self(pool.clone())
+        Self { pool: pool.clone(), breaks: pool.breaks.get() }
     }
 
     /// Gives a connection back.
     pub(crate) fn keep(&self, conn: Box<Conn>) {
-        self.0.keep(conn);
+        if self.breaks == self.pool.breaks.get() {
+            self.pool.keep(conn);
+        }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.0.busy.set(self.0.busy.get() - 1);
+        self.pool.busy.set(self.pool.busy.get() - 1);
     }
 }
 
@@ -85,7 +94,8 @@ pub(crate) struct Lost {
 impl Pool {
     pub(crate) fn new(replica: Arc<Replica>, dialer: Rc<Dialer>, limits: Limits, tally: Arc<Tally>) -> Self {
         let (idle, busy, probing) = (RefCell::default(), Cell::default(), Cell::default());
-        Self { replica, dialer, limits, tally, idle, busy, probing, lines: Lines::default() }
+        let (breaks, lines) = (Cell::default(), Lines::default());
+        Self { replica, dialer, limits, tally, idle, busy, probing, breaks, lines }
     }
 
     pub(crate) fn busy(&self) -> usize {
@@ -260,6 +270,8 @@ impl Pool {
         if source.is_parse() {
             return Error::NotHttp { slug, why: source.to_string() };
         }
+        self.breaks.set(self.breaks.get() + 1);
+        self.idle.borrow_mut().clear();
         Error::Closed { slug, source }
     }
 }

@@ -104,6 +104,7 @@ async fn forward(
         return Err(Error::Climbs);
     }
     let first = upstream.pick(&parts, rest);
+    let session = upstream.session_of(&parts);
     let replica = upstream.replica(first);
     parts.uri = upstream::target(replica, rest)?;
     let listens = listens(&parts.method, &parts.headers);
@@ -118,7 +119,7 @@ async fn forward(
     let mut request = Request::from_parts(parts, body);
     upload::wait_if_expected(&mut request);
     let (mut response, replica) = upstream.send(first, rest, request).await?;
-    upstream.note_session(&response, replica);
+    upstream.note_session(session, &response, replica);
     *response.version_mut() = Version::HTTP_11;
     headers::to_client(response.headers_mut());
     let endless = listens && is_event_stream(response.headers());

@@ -60,14 +60,18 @@ impl Settled {
     }
 }
 
-/// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
-pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let Settled { reload, fleet, authorities, tls, identity, telemetry } = Settled::new(&args)?;
-    let threads =
-        args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN).get();
+/// A listener for each thread.
+pub(crate) fn open(args: &Args) -> anyhow::Result<Vec<TcpListener>> {
+    let threads = args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN);
     let address = args.listen.address(DEFAULT_PORT);
+    listen(address, threads.get()).with_context(|| format!("--listen (GANTRY_LISTEN) {address}"))
+}
+
+/// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
+pub(crate) fn run(args: Args, settled: Settled, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
+    let Settled { reload, fleet, authorities, tls, identity, telemetry } = settled;
     raise_open_files();
-    let listeners = listen(address, threads).with_context(|| format!("--listen {address}"))?;
+    let threads = listeners.len();
     let address = listeners[0].local_addr()?;
     // Who listens on an address of its own may be asked by it.
     let own = Some(address).filter(|it| !it.ip().is_unspecified()).map(|address| address.to_string());

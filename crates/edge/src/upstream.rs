@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
-use http::{HeaderName, Method, Request, Response, Uri, header, request};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header, request};
 use tokio::task::spawn_local;
 
 use crate::dial::Dialer;
@@ -114,10 +114,24 @@ impl Upstream {
         }
     }
 
-    /// Notes which replica has opened a session, where that matters.
-    pub(crate) fn note_session<B>(&self, response: &Response<B>, replica: &Replica) {
+    /// The session that a request belongs to, where that matters. Who is asked to end one that is not theirs may say
+    /// that it is gone.
+    pub(crate) fn session_of(&self, parts: &request::Parts) -> Option<HeaderValue> {
+        let matters = self.has_choice() && parts.method != Method::DELETE;
+        parts.headers.get(MCP_SESSION_ID).filter(|_| matters).cloned()
+    }
+
+    /// Notes which replica has opened a session, where that matters, or knows the one it was `asked` in: an edge that
+    /// was started anew has forgotten.
+    pub(crate) fn note_session<B>(
+        &self,
+        asked: Option<HeaderValue>,
+        response: &Response<B>,
+        replica: &Replica,
+    ) {
+        let known = asked.filter(|_| response.status().is_success());
         if self.has_choice()
-            && let Some(session) = response.headers().get(MCP_SESSION_ID)
+            && let Some(session) = response.headers().get(MCP_SESSION_ID).or(known.as_ref())
         {
             self.route.sticky.remember(session.as_bytes(), replica.id);
         }

@@ -133,9 +133,12 @@ impl<S: Service> ServerHandler for Handler<S> {
 
     async fn list_tools(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(ErrorData::invalid_params("cursor: all tools are on one page, which has none", None));
+        }
         let pen = self.signature.pen(&context);
         let role = self.dispatch.caller(&context)?.role;
         let operation = self.operation::<ListToolsRequestMethod>(Target::None, &context)?;

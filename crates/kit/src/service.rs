@@ -170,9 +170,14 @@ impl Kit {
                 .unwrap_or_else(|_| Err(ToolError::internal(format!("{what} panicked"))));
             match sender.send(result) {
                 Ok(()) => {}
-                Err(Ok(_)) => tracing::info!(change = what, "change ended well after its caller had left"),
+                // The call's own line could only say that nobody waited.
+                Err(Ok(_)) => {
+                    tracing::info!(target: "audit", change = what, outcome = "ok", "change ended well after its caller had left");
+                }
                 Err(Err(error)) => tracing::error!(
+                    target: "audit",
                     change = what,
+                    outcome = error.code.as_str(),
                     source = error.source_chain(),
                     "change failed after its caller had left: {error}"
                 ),

@@ -103,6 +103,10 @@ fn origin(text: &str) -> Result<String, &'static str> {
 pub fn public_url(text: &str) -> anyhow::Result<url::Url> {
     let url: url::Url = text.parse()?;
     anyhow::ensure!(
+        url.username().is_empty() && url.password().is_none(),
+        "holds a user name or a password, which every document would show"
+    );
+    anyhow::ensure!(
         matches!(url.scheme(), "http" | "https") && url.query().or(url.fragment()).is_none(),
         "not an http or https address without query and fragment"
     );
@@ -405,6 +409,7 @@ mod tests {
             (["--allowed-origins", "ops.example"], "--allowed-origins"),
             (["--public-url", "ftp://ops.example"], "--public-url"),
             (["--public-url", "https://ops.example/?x"], "--public-url"),
+            (["--public-url", "https://u:p@ops.example/"], "--public-url"),
         ] {
             let error = parse(&args).err().expect("refused").to_string();
             assert!(error.contains(name), "{error}");

@@ -211,9 +211,16 @@ async fn check_tells_what_a_start_would_find() {
     let file = dir.path().join("fleet.toml");
     let servers = [("alpha", server.url()), ("beta", url(down))];
     std::fs::write(&file, crate::edge::fleet(&servers)).unwrap();
-    let output =
-        tokio::task::spawn_blocking(move || command(&file).args(["check", "--json"]).output().unwrap());
-    let output = output.await.unwrap();
+    let check = async |listen: String| {
+        let mut command = command(&file);
+        command.args(["--listen", &listen, "check", "--json"]);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = check(taken.local_addr().unwrap().to_string()).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && text.contains("--listen"), "{text}");
+    let output = check("127.0.0.1:0".to_owned()).await;
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success(), "{report}");
     assert_eq!((&report["program"], &report["status"]), (&"gantry-edge".into(), &"degraded".into()));

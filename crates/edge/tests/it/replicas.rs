@@ -129,7 +129,7 @@ const THREADS: &[&str] = &["--threads", "3"];
 async fn an_mcp_session_stays_with_the_replica_that_opened_it() {
     let (one, two) = (who("one", &[]).await, who("two", &[]).await);
     let edge = Edge::start_of(&replicas("who", &[one.url.clone(), two.url.clone()]), THREADS);
-    let mut names = HashSet::new();
+    let (mut names, mut last) = (HashSet::new(), String::new());
     for _ in 0..8 {
         let params = json!({
             "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"},
@@ -156,8 +156,18 @@ async fn an_mcp_session_stays_with_the_replica_that_opened_it() {
         }
         assert_eq!(said.len(), 1, "one replica answers all of a session: {said:?}");
         names.extend(said);
+        last = headers;
     }
     assert_eq!(names.len(), 2, "sessions are spread");
+    // An edge that knows none of it learns whose a session is from who knows it.
+    let again = Edge::start_of(&replicas("who", &[one.url.clone(), two.url.clone()]), &["--threads", "1"]);
+    let list = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list"});
+    let mut statuses = vec![];
+    for _ in 0..6 {
+        statuses.push(post(&again, "/who/mcp", &last, &list).await.status);
+    }
+    let lost = statuses.iter().take_while(|status| **status == 404).count();
+    assert!(lost <= 1 && statuses[lost..].iter().all(|status| *status == 200), "{statuses:?}");
     // A session that nobody opened is for the replica to refuse.
     let unknown = post(
         &edge,

@@ -196,6 +196,23 @@ async fn trailers_go_both_ways() {
     assert_eq!(reply.text().to_lowercase(), "2\r\nho\r\n0\r\nx-check: 2\r\n\r\n");
 }
 
+/// An answer with both tells its end by chunks (RFC 9112, 6.3).
+#[tokio::test]
+async fn a_length_beside_chunks_cuts_nothing() {
+    let server = serve(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        let answer =
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let _ = stream.read_u8().await;
+    })
+    .await;
+    let edge = Edge::start(&[("alpha", url(server))]);
+    let reply = edge.raw("GET /alpha/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(reply.header("content-length"), None);
+    assert!(reply.text().contains("abc"), "{}", reply.text());
+}
+
 /// Everything until the connection ends, and whether its end was a clean one.
 async fn rest(mut stream: TcpStream) -> (String, bool) {
     let mut all = Vec::new();

@@ -36,7 +36,16 @@ impl Keys {
         let Some(file) = args.api_keys_file.clone() else {
             return Ok(Followed::fixed(Self::read(&inline, None)?));
         };
-        Followed::read(file.clone(), move || Self::read(&inline, Some(&file)))
+        Followed::read(file.clone(), move || {
+            let keys = Self::read(&inline, Some(&file))?;
+            // Editors empty a file before they write it.
+            anyhow::ensure!(
+                !keys.is_empty(),
+                "--auth api-key needs at least one key; --api-keys-file {} has none",
+                file.display()
+            );
+            Ok(keys)
+        })
     }
 
     /// One admin key made now, and the key itself, so that it can be shown.
