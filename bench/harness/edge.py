@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.install import RELEASE, collector
 from harness.load import Contender, Plan, enter, gap, metric, ratio, take_turns
-from harness.process import DidNotRun, Process, free_port, program
+from harness.process import Process, free_port, installed
 from harness.report import ratios, table, verdict
 from harness.request import Request
 
@@ -71,10 +71,7 @@ url = "http://127.0.0.1:{upstream}"
 
 
 def run(folder: Path, plan: Plan) -> list[Contender]:
-    nginx, haproxy = program("nginx"), program("haproxy")
-    for name, path in (("nginx", nginx), ("haproxy", haproxy)):
-        if not path:
-            raise DidNotRun(f"{name} is not installed (apt-get install {name})")
+    nginx, haproxy = installed("nginx"), installed("haproxy")
     request, upstream = Request(f"/{SLUG}/x", ANSWER), free_port()
 
     def write(name: str, text: str, port: int) -> Path:

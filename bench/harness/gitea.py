@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.install import RELEASE, gitea, venv, versions
 from harness.load import Contender, Plan, enter, gap, ratio, say, take_turns
-from harness.process import DidNotRun, Process, free_port, program
+from harness.process import DidNotRun, Process, free_port, installed
 from harness.report import ratios, table, verdict
 from harness.request import Request, modern, new_key, rpc, tool_call
 
@@ -108,9 +108,7 @@ def forge(folder: Path):
 
 def replay(folder: Path, there: Forge, paths: list[str]) -> tuple[int, Process]:
     """A server that gives what Gitea answers at these paths, whatever their query, and the port of it."""
-    nginx, port = program("nginx"), free_port()
-    if not nginx:
-        raise DidNotRun("nginx is not installed (apt-get install nginx)")
+    nginx, port = installed("nginx"), free_port()
     (folder / "replay").mkdir()
     locations = ""
     for number, path in enumerate(paths):

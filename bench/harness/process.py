@@ -118,3 +118,11 @@ def free_port() -> int:
 def program(name: str) -> str | None:
     """Where a program is, looking also where daemons live."""
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def installed(name: str) -> str:
+    """The same of a program that the measurement cannot do without."""
+    path = program(name)
+    if not path:
+        raise DidNotRun(f"{name} is not installed (apt-get install {name})")
+    return path

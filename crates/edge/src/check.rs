@@ -9,23 +9,24 @@ use crate::Args;
 use crate::dial::{Dialer, Protocol};
 use crate::fleet::Fleet;
 use crate::replica::Replica;
-use crate::server::{self, Settled};
+use crate::server::Settled;
 
 /// Does all that a start does, listening for a moment too, and dials every server.
 pub(crate) fn check(args: &Args, invocation: &Invocation) -> anyhow::Result<Report> {
     let settings = invocation.settings();
     let report = |refusal, findings| Report { program: crate::NAME.into(), settings, refusal, findings };
-    let settled = match Settled::new(args).and_then(|settled| server::open(args).map(|_| settled)) {
+    let Settled { fleet, authorities, listeners, .. } = match Settled::new(args) {
         Ok(settled) => settled,
         Err(error) => return Ok(report(Some(error), vec![])),
     };
-    let dialer = Rc::new(Dialer::new(args.connect_timeout, settled.authorities.clone()));
+    drop(listeners);
+    let dialer = Rc::new(Dialer::new(args.connect_timeout, authorities));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
-    runtime.block_on(dial(&settled.fleet, &dialer));
+    runtime.block_on(dial(&fleet, &dialer));
     runtime.shutdown_background();
     let finding = |name: &str, result| Finding { name: name.to_owned().into(), required: false, result };
-    let findings = settled.fleet.routes.iter().map(|route| finding(&route.slug, route.state()));
+    let findings = fleet.routes.iter().map(|route| finding(&route.slug, route.state()));
     Ok(report(None, findings.collect()))
 }
 

@@ -192,8 +192,7 @@ pub fn run() -> ExitCode {
         match &args.verb {
             None => {
                 let settled = Settled::new(&args).map_err(refused)?;
-                let listeners = server::open(&args).map_err(refused)?;
-                server::run(args, settled, listeners).map(|()| ExitCode::SUCCESS).map_err(failed)
+                server::run(args, settled).map(|()| ExitCode::SUCCESS).map_err(failed)
             }
             Some(verb) => perform(verb, &args, &invocation).map_err(failed),
         }

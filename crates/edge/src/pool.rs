@@ -262,6 +262,7 @@ impl Pool {
         Error::Silent { slug: self.replica.slug.clone(), limit }
     }
 
+    /// The error that a broken connection is; what was connected before it is used no more.
     fn failure(&self, source: hyper::Error) -> Error {
         let slug = self.replica.slug.clone();
         if source.is_user() {

@@ -29,7 +29,7 @@ use crate::worker::{self, Farewell, Shared};
 
 const DEFAULT_PORT: u16 = 8080;
 
-/// What the settings come to, short of listening.
+/// What the settings come to, short of serving.
 pub(crate) struct Settled {
     reload: Reload,
     pub(crate) fleet: Fleet,
@@ -37,6 +37,7 @@ pub(crate) struct Settled {
     tls: Option<Tls>,
     identity: Identity,
     telemetry: Arc<Telemetry>,
+    pub(crate) listeners: Vec<TcpListener>,
 }
 
 impl Settled {
@@ -56,20 +57,21 @@ impl Settled {
             tls: args.tls.read()?,
             telemetry: Arc::new(Telemetry::start_traces(&args.telemetry, "edge", &providers)?),
             identity: Identity::new(args.identity.clone(), loopback, args.tls.scheme(), providers)?,
+            listeners: open(args)?,
         })
     }
 }
 
 /// A listener for each thread.
-pub(crate) fn open(args: &Args) -> anyhow::Result<Vec<TcpListener>> {
+fn open(args: &Args) -> anyhow::Result<Vec<TcpListener>> {
     let threads = args.threads.map_or_else(thread::available_parallelism, Ok).unwrap_or(NonZeroUsize::MIN);
     let address = args.listen.address(DEFAULT_PORT);
     listen(address, threads.get()).with_context(|| format!("--listen (GANTRY_LISTEN) {address}"))
 }
 
 /// Serves until SIGTERM or SIGINT, then until the requests in flight are done.
-pub(crate) fn run(args: Args, settled: Settled, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
-    let Settled { reload, fleet, authorities, tls, identity, telemetry } = settled;
+pub(crate) fn run(args: Args, settled: Settled) -> anyhow::Result<()> {
+    let Settled { reload, fleet, authorities, tls, identity, telemetry, listeners } = settled;
     raise_open_files();
     let threads = listeners.len();
     let address = listeners[0].local_addr()?;

@@ -271,11 +271,7 @@ impl Ways {
     fn new(args: &AuthArgs, modes: &[AuthMode], place: &Place) -> anyhow::Result<Self> {
         let mut ways = Self::default();
         if modes.contains(&AuthMode::ApiKey) {
-            let keys = Keys::configured(args)?;
-            if keys.get().is_empty() {
-                bail!("--auth api-key needs at least one key from --api-keys or --api-keys-file");
-            }
-            ways.keys = Some(keys);
+            ways.keys = Some(Keys::configured(args)?);
         }
         let (oidc, kubernetes) = (modes.contains(&AuthMode::Oidc), modes.contains(&AuthMode::Kubernetes));
         if !oidc && !kubernetes {

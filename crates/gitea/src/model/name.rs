@@ -7,12 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::path::Path;
 
-/// A name that is one segment of a path: an owner, a repository, a secret… What it is goes without saying in each tool's
-/// schema.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(inline, description = "")]
-pub(crate) struct Name(String);
+/// A text that is read only where `TryFrom<String>` takes it, and that schemas show as any other.
+macro_rules! text {
+    ($(#[$docs:meta])* $name:ident) => {
+        $(#[$docs])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "String")]
+        #[schemars(inline, description = "")]
+        pub(crate) struct $name(String);
+
+        impl std::ops::Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+text! {
+    /// A name that is one segment of a path: an owner, a repository, a secret… What it is goes without saying in each tool's
+    /// schema.
+    Name
+}
 
 impl TryFrom<String> for Name {
     type Error = &'static str;
@@ -34,19 +52,10 @@ impl fmt::Display for Name {
     }
 }
 
-impl std::ops::Deref for Name {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
+text! {
+    /// Several segments: a file's path, or the name of a branch or tag.
+    Slashed
 }
-
-/// Several segments: a file's path, or the name of a branch or tag.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(inline, description = "")]
-pub(crate) struct Slashed(String);
 
 impl TryFrom<String> for Slashed {
     type Error = &'static str;
@@ -62,20 +71,11 @@ impl TryFrom<String> for Slashed {
     }
 }
 
-impl std::ops::Deref for Slashed {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
+text! {
+    /// A file or folder in a repository, empty for the top; no slashes but those between names. Forges read a file at `/a//b`
+    /// all the same, but a change of it they take for done and change nothing.
+    FilePath
 }
-
-/// A file or folder in a repository, empty for the top; no slashes but those between names. Forges read a file at `/a//b`
-/// all the same, but a change of it they take for done and change nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(inline, description = "")]
-pub(crate) struct FilePath(String);
 
 impl TryFrom<String> for FilePath {
     type Error = &'static str;
@@ -87,19 +87,10 @@ impl TryFrom<String> for FilePath {
     }
 }
 
-impl std::ops::Deref for FilePath {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
+text! {
+    /// What people call something: without blanks around it, which forges take away.
+    Title
 }
-
-/// What people call something: without blanks around it, which forges take away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(inline, description = "")]
-pub(crate) struct Title(String);
 
 impl Title {
     /// Forges cut longer ones (models/issues/issue.go), where they do not refuse them.
@@ -118,19 +109,24 @@ impl TryFrom<String> for Title {
     }
 }
 
-impl std::ops::Deref for Title {
-    type Target = str;
+text! {
+    /// What a page is called, which becomes its path.
+    PageTitle
+}
 
-    fn deref(&self) -> &str {
-        &self.0
+impl TryFrom<String> for PageTitle {
+    type Error = &'static str;
+
+    fn try_from(title: String) -> Result<Self, Self::Error> {
+        let Slashed(title) = title.try_into()?;
+        Title::try_from(title).map(|Title(title)| Self(title))
     }
 }
 
-/// The name of a branch or a tag that is to be made, as git has it (git-check-ref-format).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(inline, description = "")]
-pub(crate) struct NewRef(String);
+text! {
+    /// The name of a branch or a tag that is to be made, as git has it (git-check-ref-format).
+    NewRef
+}
 
 impl TryFrom<String> for NewRef {
     type Error = &'static str;
@@ -143,14 +139,6 @@ impl TryFrom<String> for NewRef {
             return Ok(Self(name));
         }
         Err("is no name that git allows: it holds a blank, .., or one of ~^:?*[\\@{, or begins or ends badly")
-    }
-}
-
-impl std::ops::Deref for NewRef {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
     }
 }
 

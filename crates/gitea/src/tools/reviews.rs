@@ -113,7 +113,7 @@ async fn create(forge: Forge, repo: Repo, which: Which, new: New, once: Idempote
             return Err(Error::argument(field, message));
         }
     }
-    if let (Some(comments), None) = (&new.comments, &new.commit_id) {
+    if let (Some(comments @ [_, ..]), None) = (new.comments.as_deref(), &new.commit_id) {
         all_in_diff(&forge, &repo, &which, comments).await?;
     }
     let event = event(new.state.as_deref().unwrap_or("PENDING"))?;
@@ -129,9 +129,6 @@ async fn create(forge: Forge, repo: Repo, which: Which, new: New, once: Idempote
 
 /// Forges take a comment on any file, and show it nowhere when that is none of the pull request's.
 async fn all_in_diff(forge: &Forge, repo: &Repo, which: &Which, comments: &[NewComment]) -> Result<()> {
-    if comments.is_empty() {
-        return Ok(());
-    }
     let files: Vec<ChangedFile> = forge.whole(which.path(repo).at("files"), &ALL).await?;
     let is_changed = |path: &String| {
         files.iter().any(|file| file.filename == *path || file.previous_filename.as_ref() == Some(path))

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::forge::list::{Page, Paging};
 use crate::forge::{ALL, Forge};
 use crate::model::Deleted;
-use crate::model::name::{Repo, Slashed, Title};
+use crate::model::name::{PageTitle, Repo, Slashed};
 use crate::model::wiki::{Known, PageText, Raw, Revision};
 use crate::tool::Tool;
 
@@ -56,7 +56,7 @@ struct Part {
 /// A new page.
 #[derive(Deserialize, JsonSchema)]
 struct New {
-    title: Title,
+    title: PageTitle,
     content: String,
     message: Option<String>,
 }
@@ -64,7 +64,7 @@ struct New {
 /// What is to become of a page.
 #[derive(Deserialize, JsonSchema)]
 struct Edit {
-    title: Option<Title>,
+    title: Option<PageTitle>,
     content: Option<String>,
     message: Option<String>,
 }

@@ -36,16 +36,7 @@ impl Keys {
         let Some(file) = args.api_keys_file.clone() else {
             return Ok(Followed::fixed(Self::read(&inline, None)?));
         };
-        Followed::read(file.clone(), move || {
-            let keys = Self::read(&inline, Some(&file))?;
-            // Editors empty a file before they write it.
-            anyhow::ensure!(
-                !keys.is_empty(),
-                "--auth api-key needs at least one key; --api-keys-file {} has none",
-                file.display()
-            );
-            Ok(keys)
-        })
+        Followed::read(file.clone(), move || Self::read(&inline, Some(&file)))
     }
 
     /// One admin key made now, and the key itself, so that it can be shown.
@@ -70,6 +61,10 @@ impl Keys {
                     keys.insert(line).with_context(|| format!("{}, line {}", what(), at + 1))?;
                 }
             }
+        }
+        // Also later: editors empty a file before they write it.
+        if keys.keys.is_empty() {
+            bail!("--auth api-key needs at least one key from --api-keys or --api-keys-file");
         }
         keys.sort()?;
         Ok(keys)
@@ -113,10 +108,6 @@ impl Keys {
         Ok(())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     pub(super) fn find(&self, key: Fingerprint) -> Option<Principal> {
         let at = self.keys.partition_point(|known| known.digest < key);
         let known = self.keys.get(at).filter(|known| known.digest.ct_eq(&key).into())?;
@@ -142,6 +133,11 @@ mod tests {
 
     fn keys(lines: &[&str]) -> anyhow::Result<Keys> {
         Keys::read(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), None)
+    }
+
+    #[test]
+    fn no_key_at_all_is_refused() {
+        assert!(keys(&[]).is_err());
     }
 
     #[test]

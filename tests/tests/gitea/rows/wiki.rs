@@ -111,7 +111,8 @@ async fn update(lab: &Lab) -> Result<()> {
     lab.here(json!({"pageName": TITLES[1], "title": "Home"})).await?;
     assert_eq!(content(lab, "Home").await?, "new", "a rename keeps the content");
     assert_eq!(lab.status(&format!("/wiki/page/{}", ADDRESSES[1])).await?, 404);
-    for title in [TITLES[0].to_owned(), format!(" {} ", TITLES[0]), String::new(), " ".into()] {
+    for title in [TITLES[0].to_owned(), format!(" {} ", TITLES[0]), String::new(), " ".into(), "../x".into()]
+    {
         let error = lab.refused(json!({"pageName": "Home", "title": title, "content": "lost"})).await?;
         assert_eq!(error["details"]["field"], "title", "{title:?}: {error}");
     }

@@ -126,20 +126,16 @@ impl Report {
                 return Ok(Some(issue.clone()));
             }
         }
-        match closed.iter().find(|issue| issue.closed_within(days)) {
-            Some(issue) => {
+        match (closed.iter().find(|issue| issue.closed_within(days)), done.created) {
+            (Some(issue), _) => {
                 let _: Issue = self.forge.patch(self.at(issue.number), &json!({"state": "open"})).await?;
                 done.reopened = Some(issue.number);
             }
-            None => match done.created {
-                // Each round would make one more.
-                Some(number) => {
-                    let message =
-                        format!("it made issue {number}, but lists none of the repository's issues");
-                    return Err(Error::Unexpected(message));
-                }
-                None => self.create(closed.last().map(|issue| issue.number), done).await?,
-            },
+            // Each round would make one more.
+            (None, Some(number)) => {
+                return Err(Error::Unexpected(format!("it made issue {number}, but does not list it")));
+            }
+            (None, None) => self.create(closed.last().map(|issue| issue.number), done).await?,
         }
         Ok(None)
     }
